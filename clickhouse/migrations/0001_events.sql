@@ -1,0 +1,55 @@
+-- Every accepted event, as the loader writes it. Analysts read the view `events`, which shows each event once.
+CREATE TABLE IF NOT EXISTS ${database}.events_raw
+(
+    event_id UUID,
+    type LowCardinality(String),
+    name LowCardinality(String),
+    occurred_at DateTime64(3, 'UTC') COMMENT 'when it happened, the device clock corrected',
+    device_time DateTime64(3, 'UTC') COMMENT 'when it happened by the device clock',
+    seq UInt64,
+    identifiers Map(LowCardinality(String), String),
+    linked Map(LowCardinality(String), String),
+    channel LowCardinality(String),
+    stage LowCardinality(String),
+    session_id String,
+    page Tuple(url String, title String, referrer String),
+    campaign Tuple(source LowCardinality(String), medium LowCardinality(String), name LowCardinality(String),
+                   term LowCardinality(String), content LowCardinality(String), click_id String),
+    consent Map(LowCardinality(String), Bool),
+    properties JSON,
+    device Tuple(id String, type LowCardinality(String), os LowCardinality(String), os_version LowCardinality(String),
+                 manufacturer LowCardinality(String), model LowCardinality(String), app_version LowCardinality(String),
+                 locale LowCardinality(String), timezone LowCardinality(String), screen_width UInt16, screen_height UInt16),
+    sent_at DateTime64(3, 'UTC'),
+    received_at DateTime64(3, 'UTC'),
+    source LowCardinality(String),
+    sdk Tuple(name LowCardinality(String), version LowCardinality(String)),
+    ip String,
+    geo Tuple(country LowCardinality(String), region LowCardinality(String), city LowCardinality(String)),
+    agent Tuple(browser LowCardinality(String), browser_version LowCardinality(String), os LowCardinality(String),
+                os_version LowCardinality(String), device LowCardinality(String), is_bot Bool),
+    clock Tuple(offset_ms Int64, confidence Float32),
+
+    -- Who and where as nodes: sipHash64(namespace, '\0', value). The deciding person-class identifier is the user, then
+    -- e-mail, phone, then any other namespace in alphabetical order.
+    device_node UInt64 MATERIALIZED if(device.id = '', 0, sipHash64('device', '\0', device.id)),
+    person_node UInt64 MATERIALIZED multiIf(
+        identifiers['user'] != '', sipHash64('user', '\0', identifiers['user']),
+        identifiers['email'] != '', sipHash64('email', '\0', identifiers['email']),
+        identifiers['phone'] != '', sipHash64('phone', '\0', identifiers['phone']),
+        arrayExists((namespace, value) -> namespace NOT IN ('anonymous', 'device') AND value != '',
+                    mapKeys(identifiers), mapValues(identifiers)),
+        arraySort(arrayMap((namespace, value) -> (namespace, sipHash64(namespace, '\0', value)),
+                  arrayFilter((namespace, value) -> namespace NOT IN ('anonymous', 'device') AND value != '',
+                              mapKeys(identifiers), mapValues(identifiers)),
+                  arrayFilter((value, namespace) -> namespace NOT IN ('anonymous', 'device') AND value != '',
+                              mapValues(identifiers), mapKeys(identifiers))))[1].2,
+        0),
+
+    -- The smallest received_at wins a merge, because ReplacingMergeTree keeps the largest version.
+    precedence UInt64 MATERIALIZED 18446744073709551615 - toUInt64(toUnixTimestamp64Milli(received_at))
+)
+ENGINE = ReplacingMergeTree(precedence)
+PARTITION BY toYYYYMM(device_time)
+ORDER BY (device.id, device_time, event_id)
+SETTINGS non_replicated_deduplication_window = 10000;

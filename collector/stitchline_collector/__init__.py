@@ -1,0 +1,1 @@
+"""The Stitchline collector: durable ingest, exactly-once loading into ClickHouse, and stitching."""

@@ -1,0 +1,37 @@
+"""The command line: one module per command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "serve": "run a collector",
+    "demo": "a collector with a few journeys to look at",
+    "journey": "one person's way across devices and channels",
+    "tail": "events as they arrive",
+    "sql": "ask ClickHouse through a running collector",
+    "failed": "list and replay rejected events",
+    "migrate": "bring the database to this version's tables",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is run, so that `--help` and `serve` start without the others' libraries."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("stitchline"), prog_name="stitchline")
+def cli() -> None:
+    """One line through every device: collect events, stitch people, ask."""

@@ -1,0 +1,165 @@
+"""The door to ClickHouse: embedded in this process, or a server over HTTP.
+
+In: a DSN. Out: sessions that read and write, and readers that can only read.
+Guaranteed: the rest of the program need not know which of the two it is. The embedded engine lives as long as its
+`Engine`; a server is first contacted by the first session, so a collector can start while ClickHouse is away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import clickhouse_connect
+
+from stitchline_collector.engine import address
+from stitchline_collector.engine.errors import EngineBusy, EngineUnavailable, QueryError, mapped
+from stitchline_collector.engine.reader import Reader, ReadLimits
+from stitchline_collector.engine.session import Session
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from clickhouse_connect.driver.client import Client
+
+    from stitchline_collector.engine.address import Address
+
+_READ_MARGIN_S = 15  # ClickHouse stops a read at its limit and must still have time to say so
+_HELD_ELSEWHERE = "Error initializing EmbeddedServer"
+_OTHER_PATH_HERE = "EmbeddedServer already initialized"
+
+
+class Engine:
+    """A ClickHouse and the database of it that is ours.
+
+    Attributes:
+        address: where it is; `str(engine.address)` holds no password.
+        database: the name of our database.
+        embedded: True when ClickHouse runs inside this process.
+    """
+
+    def __init__(self, address: Address, connect_timeout_s: int, request_timeout_s: int) -> None:
+        self.address = address
+        self.database = address.database
+        self.embedded = address.path is not None
+        self._connect_timeout_s = connect_timeout_s
+        self._request_timeout_s = request_timeout_s
+        # The embedded engine stops when its last connection closes: this one keeps it, and its merges, alive.
+        self._anchor = self._connect("default", request_timeout_s) if self.embedded else None
+
+    @classmethod
+    def open(
+        cls,
+        dsn: str,
+        *,
+        database: str | None = None,
+        connect_timeout_s: int = 5,
+        request_timeout_s: int = 300,
+    ) -> Self:
+        """Open a ClickHouse.
+
+        Args:
+            dsn: `chdb:///abs/path`, or `clickhouse://user:pass@host:8123/db` (`clickhouses://` for TLS).
+            database: wins over the DSN's; `stitchline` without either.
+            connect_timeout_s: seconds to wait for a server's connection.
+            request_timeout_s: seconds to wait for a server's answer.
+
+        Returns:
+            The engine. A server has not been contacted yet.
+
+        Raises:
+            ValueError: the DSN cannot be read.
+            EngineBusy: another process holds the embedded engine's folder.
+            EngineUnavailable: the embedded engine cannot start there.
+        """
+        return cls(address.parse(dsn, database), connect_timeout_s, request_timeout_s)
+
+    def session(self, *, database: str | None = None) -> Session:
+        """Open a connection that may read and write, for one thread.
+
+        Args:
+            database: another than ours, e.g. `default` while ours does not exist yet.
+
+        Raises:
+            EngineUnavailable: the server cannot be reached.
+            QueryError: the server refused user or password.
+        """
+        name = database or self.database
+        return Session(self._connect(name, self._request_timeout_s), str(self.address), name)
+
+    def reader(self, limits: ReadLimits | None = None) -> Reader:
+        """Open a connection that can only read, for one thread.
+
+        Args:
+            limits: time, rows, bytes and memory of a statement; the defaults suit a person who waits.
+
+        Raises:
+            EngineUnavailable, QueryError: as for `session`.
+        """
+        limits = limits or ReadLimits()
+        client = self._connect(self.database, limits.time_s + _READ_MARGIN_S)
+        return Reader(client, str(self.address), self.database, limits)
+
+    @property
+    def dictionary_credentials(self) -> str:
+        """What a dictionary's `SOURCE(CLICKHOUSE(...))` needs to read our own tables: `USER '..' PASSWORD '..'`, or nothing."""
+        if self.embedded or (self.address.user == "default" and not self.address.password):
+            return ""
+        return f"USER {_quoted(self.address.user)} PASSWORD {_quoted(self.address.password)}"
+
+    def close(self) -> None:
+        """Let the embedded engine go once its sessions are closed too; harmless when repeated."""
+        if self._anchor is not None:
+            self._anchor.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self, database: str, request_timeout_s: int) -> Client:
+        where = self.address
+        common: dict[str, Any] = {"database": database, "tz_mode": "aware", "show_clickhouse_errors": "scrub"}
+        with mapped(str(where)):
+            if where.path is not None:
+                return self._connect_embedded(common)
+            return clickhouse_connect.get_client(
+                host=where.host,
+                port=where.port,
+                username=where.user,
+                password=where.password,
+                secure=where.tls,
+                interface="https" if where.tls else "http",
+                connect_timeout=self._connect_timeout_s,
+                send_receive_timeout=request_timeout_s,
+                query_retries=0,
+                # Without a session id nothing is left behind on the server, and a lost answer locks nothing.
+                autogenerate_session_id=False,
+                **common,
+            )
+
+    def _connect_embedded(self, common: dict[str, Any]) -> Client:
+        path = self.address.path
+        try:
+            return clickhouse_connect.get_client(interface="chdb", path=str(path), **common)
+        except ImportError as error:
+            raise QueryError(
+                "the embedded engine is not installed: pip install 'stitchline[embedded]'"
+            ) from error
+        except clickhouse_connect.driver.exceptions.ProgrammingError as error:
+            if _OTHER_PATH_HERE in str(error):
+                raise EngineBusy(
+                    f"this process already has another embedded ClickHouse open, so not {path}: {error}"
+                ) from error
+            if _HELD_ELSEWHERE in str(error):
+                raise EngineBusy(
+                    f"another process holds the embedded ClickHouse at {path}, most likely a running collector: "
+                    "ask that one over HTTP (stitchline sql, POST /v1/sql) or stop it"
+                ) from error
+            raise EngineUnavailable(f"the embedded ClickHouse at {path} cannot start: {error}") from error
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

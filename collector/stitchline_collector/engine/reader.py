@@ -1,0 +1,139 @@
+"""A conversation that can only read, within limits, for good.
+
+In: SELECTs, our own or a stranger's. Out: rows, or bytes in any of ClickHouse's formats.
+Guaranteed: nothing is written, no file or address outside the database is read, and no statement can lift the limits
+of time, memory and size. Not thread-safe: one reader per thread.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stitchline_collector.engine import statement
+from stitchline_collector.engine.errors import QueryError, mapped
+from stitchline_collector.engine.session import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from clickhouse_connect.driver.client import Client
+
+_FORMAT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+$")
+_TIMEOUT = 159
+_READ_FORMATTED = "SELECT formatQuerySingleLine({sql:String})"
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What one read may cost.
+
+    Attributes:
+        time_s: seconds a statement may run.
+        result_rows: rows an answer may have.
+        result_bytes: bytes an answer may have, before formatting.
+        memory_bytes: memory a statement may use inside ClickHouse.
+        read_bytes: bytes a statement may read from disk, uncompressed.
+    """
+
+    time_s: int = 30
+    result_rows: int = 1_000_000
+    result_bytes: int = 256 * 1024**2
+    memory_bytes: int = 2 * 1024**3
+    read_bytes: int = 200 * 1024**3
+
+    def settings(self) -> dict[str, Any]:
+        """Return them as ClickHouse settings; `readonly` is last, because nothing can be set after it."""
+        return {
+            "max_execution_time": self.time_s,
+            "max_result_rows": self.result_rows,
+            "max_result_bytes": self.result_bytes,
+            "result_overflow_mode": "throw",
+            "max_memory_usage": self.memory_bytes,
+            "max_bytes_to_read": self.read_bytes,
+            "read_overflow_mode": "throw",
+            "timeout_overflow_mode": "throw",
+            "readonly": 1,
+        }
+
+
+class Reader:
+    """One connection that can only read; opened by `Engine.reader`."""
+
+    def __init__(self, client: Client, where: str, database: str, limits: ReadLimits) -> None:
+        self._client = client
+        self._where = where
+        self.database = database
+        self.limits = limits
+        with mapped(where):
+            for name, value in limits.settings().items():
+                client.set_client_setting(name, value)
+            names = client.query("SELECT lower(name) FROM system.table_functions").result_columns
+        self._table_functions = frozenset(names[0] if names else ())
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Rows:
+        """Run one of our own SELECTs.
+
+        Args:
+            sql: trusted text, without FORMAT; `{name:Type}` marks a parameter.
+            parameters: values by name, bound by ClickHouse; they may come from anyone.
+
+        Returns:
+            The rows, with `.columns`.
+
+        Raises:
+            QueryError: refused, or over a limit.
+            EngineUnavailable: ClickHouse cannot be reached or is overloaded.
+        """
+        with self._clear_about_time():
+            result = self._client.query(sql, parameters=dict(parameters) if parameters else None)
+            return Rows(result.column_names, result.result_rows)
+
+    def raw(self, sql: str, fmt: str = "JSON", parameters: Mapping[str, Any] | None = None) -> bytes:
+        """Run a statement of anybody's and return the answer as ClickHouse formats it.
+
+        Args:
+            sql: one SELECT, SHOW, DESCRIBE, EXISTS or EXPLAIN, a last `;` and comments allowed, without FORMAT.
+            fmt: any of ClickHouse's output formats.
+            parameters: values by name for `{name:Type}`.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            QueryError: refused, wrong, or over a limit; `code` is ClickHouse's.
+            EngineUnavailable: ClickHouse cannot be reached or is overloaded.
+        """
+        if not _FORMAT_NAME.fullmatch(fmt):
+            raise QueryError(f"{fmt!r} is no format: name one of ClickHouse's, e.g. JSON or CSVWithNames", 73)
+        with self._clear_about_time():
+            canonical = self._canonical(sql)
+            statement.check(canonical, self._table_functions)
+            if _OWN_FORMAT.search(canonical):
+                raise QueryError("leave FORMAT out of the statement: the format is asked for beside it", 62)
+            return self._client.raw_query(
+                canonical, parameters=dict(parameters) if parameters else None, fmt=fmt
+            )
+
+    def close(self) -> None:
+        """Close the connection; harmless when repeated."""
+        self._client.close()
+
+    def _canonical(self, sql: str) -> str:
+        result = self._client.query(_READ_FORMATTED, parameters={"sql": sql})
+        return str(result.result_rows[0][0])
+
+    @contextmanager
+    def _clear_about_time(self) -> Iterator[None]:
+        try:
+            with mapped(self._where):
+                yield
+        except QueryError as error:
+            if error.code != _TIMEOUT:
+                raise
+            raise QueryError(
+                f"stopped after {self.limits.time_s} s: ask for less, e.g. fewer days", _TIMEOUT
+            ) from error

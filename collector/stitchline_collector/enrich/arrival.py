@@ -1,0 +1,27 @@
+"""What is known of a batch besides its events: when, from where, by which key it came."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from ..rows import Agent, Clock, Geo
+from ..wire import Sdk
+
+
+class Arrival(msgspec.Struct, gc=False):
+    """The circumstances of one batch; steps fill in what they learn of all its events.
+
+    `ip` and `user_agent` are empty for batches sent by a server: they would describe that server, not the person.
+    """
+
+    received_at: dt.datetime
+    source: str
+    ip: str = ""
+    user_agent: str = ""
+    sent_at: dt.datetime | None = None
+    sdk: Sdk = Sdk()
+    geo: Geo = Geo()
+    agent: Agent = Agent()
+    clock: Clock = Clock()

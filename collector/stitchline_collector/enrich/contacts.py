@@ -1,0 +1,89 @@
+"""E-mails and phone numbers: normalised and keyed-hashed before they reach disk.
+
+An address hashed by an SDK and the same one sent plainly by a server meet: both become `HMAC(key, SHA-256(normalised))`.
+Without the key, a stolen table cannot be tried against lists of known addresses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import phonenumbers
+
+from ..rows import Row
+from .arrival import Arrival
+
+CONTACTS = ("email", "phone")
+_HASHED = re.compile(r"[0-9a-f]{64}")
+_KEPT_HEX = 32  # 128 bits: no two of 10^15 addresses meet by chance
+_Done = dict[int, tuple[dict[str, str], dict[str, str]]]
+
+
+class Contacts:
+    """Hashes the contacts of events; a step.
+
+    Args:
+        key: The secret of the keyed hash. The same on every collector, or one address becomes several.
+        region: Two-letter country for phone numbers without a country code; without it they are not identifiers.
+    """
+
+    def __init__(self, key: bytes, region: str = "") -> None:
+        self._key = key
+        self._region = region or None
+
+    def __call__(self, _arrival: Arrival, rows: list[Row]) -> None:
+        """Replace plain and SHA-256 contacts by their keyed hash; drop what is neither."""
+        done: _Done = {}
+        for row in rows:
+            given = row.identifiers
+            if "email" in given or "phone" in given:
+                row.identifiers = self._once(given, done)
+            if row.linked:
+                row.linked = self._once(row.linked, done)
+
+    def _once(self, given: dict[str, str], done: _Done) -> dict[str, str]:
+        """Hash the batch's own identifiers, one object shared by its events, once."""
+        known = done.get(id(given))
+        if known is None:
+            # Holding `given` keeps its id from being used again within this batch.
+            known = done[id(given)] = (given, self._hashed(given))
+        return known[1]
+
+    def stored(self, namespace: str, value: str) -> str:
+        """A value as the tables hold it; empty when it cannot be an identifier of its namespace."""
+        if namespace not in CONTACTS:
+            return value
+        digest = value.strip().lower()
+        if not _HASHED.fullmatch(digest):
+            plain = normal_email(value) if namespace == "email" else normal_phone(value, self._region)
+            if not plain:
+                return ""
+            digest = hashlib.sha256(plain.encode()).hexdigest()
+        return hmac.digest(self._key, digest.encode(), "sha256").hex()[:_KEPT_HEX]
+
+    def _hashed(self, given: dict[str, str]) -> dict[str, str]:
+        pairs = ((namespace, self.stored(namespace, value)) for namespace, value in given.items())
+        return {namespace: value for namespace, value in pairs if value}
+
+
+def normal_email(value: str) -> str:
+    """Trimmed and lower-cased, as hashed matching does; empty if it is no address."""
+    value = value.strip().lower()
+    name, at, domain = value.partition("@")
+    return value if name and at and domain and "@" not in domain and not re.search(r"\s", value) else ""
+
+
+def normal_phone(value: str, region: str | None = None) -> str:
+    """E.164, `+4930123456`; empty if it is no possible number, or has no country code and there is no region."""
+    value = value.strip()
+    if value.startswith("00"):
+        value = "+" + value[2:]
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return ""
+    if not phonenumbers.is_possible_number(number):
+        return ""
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

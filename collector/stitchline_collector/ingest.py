@@ -1,0 +1,136 @@
+"""Decode, enrich and spool one body: the event path, read straight down.
+
+Enters: a body within limits and where it came from. Leaves: what to answer, and futures that are done when it is on disk.
+Guaranteed: received = accepted + rejected, and both are on disk before they are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from .decode import Decoded, Limits, TooManyEvents, Unreadable, decode
+from .enrich import Arrival, Enricher, lines
+from .receive import Accepted, Origin
+from .receive.refusals import too_many, unavailable, unreadable
+from .rows import FailedRow, encode_lines, quote_bytes, uuid7
+from .spool import Spool, SpoolUnavailable
+
+
+class Ingested(msgspec.Struct):
+    """Events since the start, counted once they are on disk."""
+
+    accepted: int = 0
+    rejected: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class Ingest:
+    """The event path of one collector process.
+
+    Args:
+        limits: What a batch may hold.
+        enricher: The steps between decoding and the spool.
+        spool: Where lines become durable.
+        now: The clock.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        enricher: Enricher,
+        spool: Spool,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.ingested = Ingested()
+        self._limits = limits
+        self._enricher = enricher
+        self._spool = spool
+        self._now = now
+
+    def __call__(self, body: bytes, origin: Origin) -> Accepted:
+        """Read a body and begin to store it.
+
+        Raises:
+            Refusal: the body is no batch, holds too many events, or nothing can be stored now.
+        """
+        try:
+            self._spool.check()
+            decoded = decode(body, self._limits)
+            return self.store(decoded, origin, self._now())
+        except Unreadable as error:
+            raise unreadable(str(error)) from None
+        except TooManyEvents as error:
+            raise too_many(str(error)) from None
+        except SpoolUnavailable as error:
+            raise unavailable(str(error)) from None
+
+    def store(self, decoded: Decoded, origin: Origin, received_at: dt.datetime) -> Accepted:
+        """Begin to store what was decoded.
+
+        Raises:
+            SpoolUnavailable: nothing can be stored now.
+        """
+        stored = []
+        events = len(decoded.events)
+        if events:
+            arrival = Arrival(received_at, origin.source, origin.ip, origin.user_agent)
+            rows = self._enricher.rows(decoded, arrival)
+            done = self._spool.append("events", lines(arrival, rows), events)
+            done.add_done_callback(lambda done: self._count_accepted(done, events))
+            stored.append(done)
+        rejections = [rejected.rejection for rejected in decoded.rejected]
+        if rejections:
+            failed = encode_lines(_failed_rows(decoded, origin, received_at))
+            done = self._spool.append("failed", failed, len(rejections))
+            done.add_done_callback(lambda done: self._count_rejected(done, [r.reason for r in rejections]))
+            stored.append(done)
+        return Accepted(events, rejections, stored)
+
+    def _count_accepted(self, done: asyncio.Future[None], events: int) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.ingested.accepted += events
+
+    def _count_rejected(self, done: asyncio.Future[None], reasons: list[str]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.ingested.rejected.update(kind_of(reason) for reason in reasons)
+
+
+def kind_of(reason: str) -> str:
+    """A rejection's reason as a metric label: one of a few, whatever the event held."""
+    for words, kind in _KINDS:
+        if words in reason:
+            return kind
+    return "invalid"
+
+
+_KINDS = (
+    ("too large", "too_large"),
+    ("nested", "too_deep"),
+    ("unknown field", "unknown_field"),
+    ("missing", "missing_field"),
+    ("needs", "missing_field"),
+    ("Expected", "wrong_type"),
+    ("malformed", "malformed"),
+    ("not UTF-8", "malformed"),
+    ("outside", "out_of_range"),
+)
+
+
+def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime) -> list[FailedRow]:
+    return [
+        FailedRow(
+            failure_id=uuid7(),
+            received_at=received_at,
+            source=origin.source,
+            kind="batch",
+            event_id=rejection.event_id,
+            reason=rejection.reason,
+            path=rejection.path,
+            raw=quote_bytes(raw),
+        )
+        for rejection, raw in decoded.rejected
+    ]

@@ -1,0 +1,112 @@
+"""One segment, one insert; and the way around a row that ClickHouse refuses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Iterator
+
+import msgspec
+
+from ..engine import DataRejected, Session
+from ..rows import EVENT_COLUMNS, FAILED_COLUMNS, FailedRow, encode_lines, quote_bytes
+from ..spool import Segment, check_whole, read_lines
+from ..spool.frames import frame
+from ..spool.segment import SPLIT
+
+log = logging.getLogger(__name__)
+
+TABLES = {"events": ("events_raw", EVENT_COLUMNS), "failed": ("failed_events_raw", FAILED_COLUMNS)}
+FORMAT = "JSONCompactEachRow"
+SETTINGS = {
+    "date_time_input_format": "best_effort",
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "async_insert": 0,  # would acknowledge before the rows are in the table
+    "type_json_skip_duplicated_paths": 1,  # {"a": 1, "a": 2} keeps its first value instead of refusing the segment
+}
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What became of a segment's rows."""
+
+    rows: int
+    isolated: int = 0
+
+
+def insert_segment(session: Session, segment: Segment) -> Loaded:
+    """Send a segment; its bytes as they lie on disk.
+
+    Raises:
+        CorruptSegment: it cannot be read; nothing was sent.
+        DataRejected: ClickHouse refuses a row; nothing of the segment has landed.
+        EngineError: not now.
+    """
+    body = segment.path.read_bytes()
+    check_whole(body)
+    _insert(session, segment.table, body, segment.token)
+    return Loaded(segment.rows)
+
+
+def insert_split(session: Session, segment: Segment) -> Loaded:
+    """Send a segment in parts, so that only the rows that ClickHouse refuses stay out; they go to `failed_events`.
+
+    Each part has a token made of its range, so a crash in between repeats nothing. The segment's name says that it is split
+    from before the first part is sent until it is removed: it must never be sent whole after a part of it was.
+    """
+    lines = read_lines(segment.path.read_bytes())
+    isolated = 0
+    for first, last in _parts(0, len(lines)):
+        isolated += _insert_part(session, segment, lines, first, last)
+    return Loaded(len(lines) - isolated, isolated)
+
+
+def mark_split(segment: Segment) -> Segment:
+    """Note on disk that the segment is to be sent in parts."""
+    return segment if segment.is_split else segment.renamed(SPLIT)
+
+
+def _insert_part(session: Session, segment: Segment, lines: list[bytes], first: int, last: int) -> int:
+    """Insert lines[first:last] and return how many of them were refused."""
+    token = f"{segment.token}[{first}:{last}]"
+    try:
+        _insert(session, segment.table, frame(b"\n".join(lines[first:last]) + b"\n"), token)
+    except DataRejected as error:
+        if last - first == 1:
+            _isolate(session, segment, first, lines[first], str(error))
+            return 1
+        return sum(_insert_part(session, segment, lines, *part) for part in _parts(first, last))
+    return 0
+
+
+def _parts(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The halves of a range; a range of one is its own only part."""
+    middle = (first + last) // 2
+    if middle > first:
+        yield first, middle
+    if last > middle:
+        yield middle, last
+
+
+def _isolate(session: Session, segment: Segment, index: int, line: bytes, reason: str) -> None:
+    if segment.table != "events":
+        # A row of failed_events that cannot be told to ClickHouse at all: the log is the last place that can hold it.
+        log.error("ClickHouse refuses a row of %s: %s: %r", segment.table, reason, line)
+        return
+    token = f"{segment.token}[{index}]"
+    row = FailedRow(
+        failure_id=uuid.uuid5(uuid.NAMESPACE_OID, token),
+        received_at=dt.datetime.now(dt.UTC),
+        source="",
+        kind="row",
+        event_id=line[2:38].decode(errors="replace"),
+        reason=reason[:2000],
+        path="",
+        raw=quote_bytes(line),
+    )
+    _insert(session, "failed", frame(encode_lines([row])), token)
+
+
+def _insert(session: Session, table: str, body: bytes, token: str) -> None:
+    name, columns = TABLES[table]
+    session.insert_body(name, columns, body, FORMAT, "zstd", SETTINGS | {"insert_deduplication_token": token})

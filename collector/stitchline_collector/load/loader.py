@@ -1,0 +1,148 @@
+"""The loader's thread: oldest segment first, again and again until ClickHouse has it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from ..engine import DataRejected, EngineError, Session
+from ..spool import CorruptSegment, Segment
+from ..spool.folder import recover_segment
+from .insert import Loaded, insert_segment, insert_split, mark_split
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_S = 0.25
+LONGEST_WAIT_S = 15.0
+
+
+class Loads(msgspec.Struct):
+    """What has become of the rows of each table since the start; written by the loader's thread only."""
+
+    loaded: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    isolated: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    damaged: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    retries: int = 0
+    fault: str = ""  # why the last attempt failed; empty when it did not
+
+
+class Loader:
+    """Loads segments in the order they were submitted.
+
+    Args:
+        connect: Opens a session of its own for the loader's thread; may raise `EngineError`, and is then called again.
+        on_gone: Told of each segment that left the disk, on the loader's thread.
+    """
+
+    def __init__(self, connect: Callable[[], Session], on_gone: Callable[[Segment], None]) -> None:
+        self.loads = Loads()
+        self._connect = connect
+        self._on_gone = on_gone
+        self._segments: deque[Segment] = deque()
+        self._session: Session | None = None
+        self._stopping = threading.Event()
+        self._work = threading.Semaphore(0)
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def submit(self, segment: Segment) -> None:
+        """Queue a sealed segment; from any thread."""
+        self._segments.append(segment)
+        self._work.release()
+
+    @property
+    def backlog(self) -> int:
+        """Segments waiting."""
+        return len(self._segments)
+
+    def waiting_rows(self, table: str) -> int:
+        """Rows of a table's segments waiting."""
+        return sum(segment.rows for segment in list(self._segments) if segment.table == table)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Load what is queued for at most `timeout_s`, then end; returns whether everything was loaded."""
+        self._deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        self._work.release()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s + 5)
+        return not self._segments
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            if not self._segments:
+                if self._stopping.is_set():
+                    return
+                self._work.acquire()
+                continue
+            try:
+                self._load(self._segments[0])
+                failures = 0
+                self.loads.fault = ""
+            except (EngineError, OSError) as error:
+                failures += 1
+                self._note(error)
+                if self._wait(failures):
+                    return
+
+    def _load(self, segment: Segment) -> None:
+        """Bring the first segment of the queue home."""
+        if self._session is None:
+            self._session = self._connect()
+        try:
+            done = (
+                insert_split(self._session, segment)
+                if segment.is_split
+                else insert_segment(self._session, segment)
+            )
+        except DataRejected as error:
+            log.warning("ClickHouse refuses a row of %s, sending it in parts: %s", segment.path, error)
+            self._segments[0] = mark_split(segment)
+        except CorruptSegment as error:
+            log.error("%s cannot be sent as it is: %s", segment.path, error)  # noqa: TRY400
+            self._replace_damaged(segment)
+        else:
+            self._finish(segment, done)
+
+    def _finish(self, segment: Segment, done: Loaded) -> None:
+        self.loads.loaded[segment.table] += done.rows
+        self.loads.isolated[segment.table] += done.isolated
+        segment.path.unlink()
+        self._segments.popleft()
+        self._on_gone(segment)
+
+    def _replace_damaged(self, segment: Segment) -> None:
+        """Go on with what of a damaged segment can still be read."""
+        sound = recover_segment(segment.path)
+        self.loads.damaged[segment.table] += segment.rows - (sound.rows if sound else 0)
+        if sound is None:
+            self._segments.popleft()
+            self._on_gone(segment)
+        else:
+            self._segments[0] = sound
+
+    def _note(self, error: Exception) -> None:
+        self._session = None  # a broken connection is not to be used again
+        self.loads.retries += 1
+        if str(error) != self.loads.fault:
+            log.warning("loading waits, %d segments are safe on disk: %s", len(self._segments), error)
+        self.loads.fault = str(error)
+
+    def _wait(self, failures: int) -> bool:
+        """Back off, with jitter; returns whether it is time to give up."""
+        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(failures, 10))
+        self._stopping.wait(random.uniform(FIRST_WAIT_S, longest))  # noqa: S311 -- jitter, not a secret
+        if self._stopping.is_set():
+            time.sleep(FIRST_WAIT_S)
+        return self._stopping.is_set() and time.monotonic() > self._deadline

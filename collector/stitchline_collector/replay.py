@@ -1,0 +1,116 @@
+"""Send rejected events through the event path again, after the cause is mended.
+
+Guaranteed: an event is marked as replayed only after it is on disk; what is rejected again stays as it was. A crash in between
+replays it twice, under the same event id, so it is one event to whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from typing import NamedTuple
+
+import msgspec
+
+from .decode import Limits, Unreadable, decode
+from .engine import Reader, Session
+from .ingest import Ingest
+from .receive import Origin
+from .spool import Spool
+from .wire import Event
+
+MOST_AT_ONCE = 10_000
+
+_WAITING = """
+SELECT failure_id, received_at, source, kind, event_id, reason, path, raw FROM failed_events
+WHERE replayed_at IS NULL AND ({reason:String} = '' OR position(reason, {reason:String}) > 0)
+ORDER BY received_at, failure_id LIMIT {limit:UInt32}
+"""
+_MARK = """
+INSERT INTO failed_events_raw (failure_id, received_at, source, kind, event_id, reason, path, raw, replayed_at)
+SELECT failure_id, received_at, source, kind, event_id, reason, path, raw, now64(3) FROM failed_events
+WHERE failure_id IN {ids:Array(UUID)}
+"""
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What became of the failed events that were tried."""
+
+    replayed: int
+    still_failing: int
+
+
+class _Failure(NamedTuple):
+    failure_id: object
+    received_at: dt.datetime
+    source: str
+    kind: str
+    event_id: str
+    reason: str
+    path: str
+    raw: str | bytes
+
+
+class Replay:
+    """Replays failed events.
+
+    Args:
+        ingest: The event path.
+        spool: Where rows that ClickHouse had refused go again.
+        limits: What a batch may hold.
+    """
+
+    def __init__(self, ingest: Ingest, spool: Spool, limits: Limits) -> None:
+        self._ingest = ingest
+        self._spool = spool
+        self._limits = limits
+
+    async def __call__(self, reader: Reader, session: Session, reason: str, limit: int) -> Replayed:
+        """Try the oldest failed events that have not been replayed.
+
+        Args:
+            reader: To find them.
+            session: To mark them.
+            reason: Only those whose reason holds this text; all if empty.
+            limit: At most so many.
+
+        Raises:
+            EngineError: ClickHouse cannot be asked or told.
+            SpoolUnavailable: nothing can be stored now.
+        """
+        parameters = {"reason": reason, "limit": min(limit, MOST_AT_ONCE)}
+        found = await asyncio.to_thread(reader.query, _WAITING, parameters)
+        failures = [_Failure(*row) for row in found]
+        stored = [(failure, self._store(failure)) for failure in failures]
+        done = []
+        for failure, futures in stored:
+            for future in futures:
+                await future
+            if futures:
+                done.append(str(failure.failure_id))
+        if done:
+            await asyncio.to_thread(session.command, _MARK, {"ids": done})
+        return Replayed(len(done), len(failures) - len(done))
+
+    def _store(self, failure: _Failure) -> list[asyncio.Future[None]]:
+        """Begin to store a failed event; empty if it fails again."""
+        raw = failure.raw if isinstance(failure.raw, bytes) else failure.raw.encode()
+        if failure.kind == "row":
+            return [self._spool.append("events", raw + b"\n", 1)]
+        try:
+            decoded = decode(raw, self._limits)
+        except Unreadable:
+            return []
+        if decoded.rejected:
+            return []
+        for event in decoded.events:
+            _settle_identity(event, failure)
+        return list(self._ingest.store(decoded, Origin(failure.source), failure.received_at).stored)
+
+
+def _settle_identity(event: Event, failure: _Failure) -> None:
+    """An event that came without id or time gets the same ones however often it is replayed."""
+    if event.event_id is None:
+        event.event_id = uuid.UUID(str(failure.failure_id))
+        event.occurred_at = event.occurred_at or failure.received_at

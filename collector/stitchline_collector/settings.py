@@ -1,0 +1,290 @@
+"""Every setting of the collector: one table, read from defaults, one TOML file, the environment and the command line.
+
+Later wins. A setting `max_body_bytes` is `max_body_bytes = ...` in the file and `STITCHLINE_MAX_BODY_BYTES` in the environment.
+`docs/configuration.md` is written from this table, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import asdict, fields
+
+from .receive.keys import Key
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+ENVIRONMENT_PREFIX = "STITCHLINE_"
+DEFAULT_PORT = 8765
+
+
+def _doc(default: Any, text: str, *, secret: bool = False) -> Any:
+    """A setting: its default, what it means, and whether it is shown."""
+    return _Documented(default, text, secret)
+
+
+class _Documented(msgspec.Struct):
+    default: Any
+    text: str
+    secret: bool
+
+
+# name -> (default, meaning, secret). The types are the annotations of `Settings`.
+_TABLE: dict[str, _Documented] = {
+    "host": _doc("127.0.0.1", "Address to listen on. Development mode (no keys) listens on loopback only."),
+    "port": _doc(DEFAULT_PORT, "TCP port to listen on."),
+    "data": _doc("./.stitchline", "Folder for the spool, the embedded database and generated secrets."),
+    "clickhouse": _doc(
+        "",
+        "Where events go: `chdb:///path` is the engine inside this process, `clickhouse://user:password@host:8123/db` a server."
+        " Empty: `chdb://DATA/clickhouse`.",
+        secret=True,
+    ),
+    "keys": _doc(
+        (),
+        "Who may send and ask: `[[keys]]` tables with `key`, `kind`, `source`, `max_events_per_s`.",
+        secret=True,
+    ),
+    "contact_key": _doc(
+        "",
+        "Secret of the keyed hash of e-mails and phone numbers, at least 32 characters; the same on every collector. Empty: one is"
+        " made and kept in DATA/contact.key.",
+        secret=True,
+    ),
+    "phone_region": _doc("", "Country (two letters) of phone numbers that come without a country code."),
+    "require_consent": _doc(
+        default=False,
+        text="Keep identifiers only of events that say `consent.analytics: true`; otherwise unless they say false.",
+    ),
+    "geo_database": _doc(
+        "",
+        "A `.mmdb` file for country, region and city: MaxMind's layout or ip-location-db's. Empty: no geo.",
+    ),
+    "trusted_proxies": _doc(
+        0, "Proxies in front of the collector whose X-Forwarded-For entries are believed."
+    ),
+    "max_body_bytes": _doc(5 * 1024 * 1024, "Largest request body, as sent."),
+    "max_inflated_bytes": _doc(20 * 1024 * 1024, "Largest request body, inflated."),
+    "max_batch_events": _doc(1000, "Most events in one request."),
+    "max_event_bytes": _doc(64 * 1024, "Largest event."),
+    "max_json_depth": _doc(32, "Deepest nesting of an event's properties."),
+    "body_timeout_s": _doc(20.0, "Longest time a request body may take to arrive."),
+    "seal_age_s": _doc(
+        0.5, "Age at which a spool segment is handed to the loader: fresher answers or fewer inserts."
+    ),
+    "seal_rows": _doc(100_000, "Rows at which a spool segment is handed to the loader."),
+    "seal_bytes": _doc(
+        16 * 1024 * 1024, "Compressed bytes at which a spool segment is handed to the loader."
+    ),
+    "max_spool_bytes": _doc(
+        10 * 1024**3, "Bytes that may wait on disk for ClickHouse; above, requests are answered 503."
+    ),
+    "stitch_interval_s": _doc(0.5, "Pause between two rounds of stitching."),
+    "sql_timeout_s": _doc(30.0, "Longest run of one query of `/v1/sql`."),
+    "sql_max_rows": _doc(1_000_000, "Most rows one query of `/v1/sql` may return."),
+    "sql_max_memory_bytes": _doc(2 * 1024**3, "Most memory one query of `/v1/sql` may use."),
+    "stop_timeout_s": _doc(
+        10.0, "Longest time to load what is spooled when stopping; the rest is loaded after the next start."
+    ),
+}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The effective settings; see `_TABLE` for what each one means."""
+
+    host: str
+    port: Annotated[int, Meta(ge=0, le=65535)]
+    data: str
+    clickhouse: str
+    keys: tuple[Key, ...]
+    contact_key: str
+    phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
+    require_consent: bool
+    geo_database: str
+    trusted_proxies: Annotated[int, Meta(ge=0, le=16)]
+    max_body_bytes: Positive
+    max_inflated_bytes: Positive
+    max_batch_events: Positive
+    max_event_bytes: Positive
+    max_json_depth: Annotated[int, Meta(ge=1, le=500)]
+    body_timeout_s: Seconds
+    seal_age_s: Seconds
+    seal_rows: Positive
+    seal_bytes: Positive
+    max_spool_bytes: Positive
+    stitch_interval_s: Seconds
+    sql_timeout_s: Seconds
+    sql_max_rows: Positive
+    sql_max_memory_bytes: Positive
+    stop_timeout_s: Seconds
+
+    @property
+    def data_path(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def dsn(self) -> str:
+        """Where ClickHouse is."""
+        return self.clickhouse or f"chdb://{self.data_path / 'clickhouse'}"
+
+    @property
+    def development(self) -> bool:
+        """Whether no key is configured, so that any key is accepted."""
+        return not self.keys
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names it, where it was set, and what it takes."""
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    given: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Put the settings together.
+
+    Args:
+        file: A TOML file.
+        environment: Variables; those that begin with STITCHLINE_ are read.
+        given: Values from the command line; None is not given.
+
+    Raises:
+        SettingsError: the file cannot be read, a name is unknown, or a value is not what the setting takes.
+    """
+    values: dict[str, Any] = {name: setting.default for name, setting in _TABLE.items()}
+    for place, found in (
+        (str(file), _from_file(file)),
+        ("the environment", _from_environment(environment)),
+        ("the command line", {name: value for name, value in (given or {}).items() if value is not None}),
+    ):
+        values |= {name: _convert(name, value, place) for name, value in found.items()}
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def describe(settings: Settings, *, secrets_shown: bool = False) -> str:
+    """The effective settings as a TOML file with their meanings; secrets as `***`."""
+    lines = []
+    for name, value in asdict(settings).items():
+        setting = _TABLE[name]
+        hidden = setting.secret and value and not secrets_shown
+        lines.append(f"# {setting.text}")
+        lines.append(f"{name} = {msgspec.json.encode('***' if hidden else value).decode()}\n")
+    return "\n".join(lines)
+
+
+def reference() -> str:
+    """The table as Markdown, for docs/configuration.md."""
+    types = get_type_hints(Settings)
+    rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
+    for field in fields(Settings):
+        setting = _TABLE[field.name]
+        default = "" if setting.default in ("", ()) else f"`{msgspec.json.encode(setting.default).decode()}`"
+        rows.append(f"| `{field.name}` | {_type_name(types[field.name])} | {default} | {setting.text} |")
+    return "\n".join(rows) + "\n"
+
+
+def contact_key(settings: Settings) -> bytes:
+    """The secret of the keyed hash: configured, or made once and kept in the data folder.
+
+    Raises:
+        SettingsError: the configured one is too short to be a secret.
+    """
+    if settings.contact_key:
+        if len(settings.contact_key) < 32:
+            raise SettingsError("contact_key: at least 32 characters; make one with `openssl rand -hex 32`")
+        return settings.contact_key.encode()
+    path = settings.data_path / "contact.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{os.getpid()}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_hex(32))
+        made.rename(path)
+    return path.read_text().strip().encode()
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in _TABLE:
+        text = environment.get(ENVIRONMENT_PREFIX + name.upper())
+        if text is not None:
+            found[name] = _from_text(name, text)
+    return found
+
+
+def _from_text(name: str, text: str) -> Any:
+    if name == "keys":
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise SettingsError(f"{ENVIRONMENT_PREFIX}KEYS: a JSON list of keys, but {error}") from None
+    return text
+
+
+def _convert(name: str, value: Any, place: str) -> Any:
+    if name not in _TABLE:
+        raise SettingsError(
+            f"{place}: there is no setting {name!r}; `stitchline serve --print-config` shows them all"
+        )
+    try:
+        # Text from the environment may stand for a number; a wrong type in TOML is an error.
+        return msgspec.convert(value, _TYPES[name], strict=place != "the environment")
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{place}: {name}: {error}") from None
+
+
+def _check(settings: Settings) -> None:
+    if settings.development and not _is_loopback(settings.host):
+        raise SettingsError(
+            f"host: without keys any key is accepted, so only a loopback address is served, not {settings.host}: "
+            "add [[keys]] to the configuration, or listen on 127.0.0.1"
+        )
+    duplicates = {
+        key.key for key in settings.keys if sum(key.key == other.key for other in settings.keys) > 1
+    }
+    if duplicates:
+        raise SettingsError("keys: the same key stands there twice")
+    if any(len(key.key) < 8 for key in settings.keys):
+        raise SettingsError("keys: a key of at least 8 characters")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _type_name(annotation: Any) -> str:
+    text = getattr(annotation, "__name__", "")
+    return text if text in ("str", "int", "float", "bool") else "list of tables"
+
+
+_TYPES = get_type_hints(Settings, include_extras=True)
+assert list(_TYPES) == list(_TABLE), "every setting has a type and a meaning, in the same order"  # noqa: S101

@@ -1,0 +1,266 @@
+"""Group commit: many requests, one write and one fdatasync.
+
+While one commit is on its way to the disk, the requests that arrive meanwhile gather for the next. All methods but `_write` and
+what it calls run on the event loop; those run on one thread of their own, so no file is touched by two threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from ..receive import NotDurable
+from .folder import Folder, sync_directory
+from .frames import frame
+from .segment import SEALED, Segment, segment_path
+
+log = logging.getLogger(__name__)
+
+
+class SpoolUnavailable(NotDurable):
+    """The spool cannot take more now; nothing of the append was acknowledged. The sender should retry."""
+
+
+class SpoolFull(SpoolUnavailable):
+    """The bytes waiting for ClickHouse have reached `max_spool_bytes`."""
+
+
+class SpoolClosed(SpoolUnavailable):
+    """The collector is stopping."""
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """When an open segment is sealed: whichever comes first."""
+
+    age_s: float = 0.5
+    rows: int = 100_000
+    bytes: int = 16 * 1024 * 1024
+
+
+class _Open:
+    """The segment of one table that is being written."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        self.path = path
+        self.opened_at = now
+        self.rows = 0
+        self.size = 0
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+_Waiting = list[tuple[bytes, int, asyncio.Future[None]]]
+
+
+class Spool:
+    """The spool folder of this process.
+
+    Args:
+        folder: The locked folder to write.
+        seal: When segments are sealed.
+        max_bytes: Bytes on disk, sent and unsent, above which `append` refuses.
+        on_sealed: Told of each sealed segment, on the writer's thread.
+        backlog: Sealed segments not loaded yet; when there are several, segments are sealed later and so grow.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        seal: Seal,
+        max_bytes: int,
+        on_sealed: Callable[[Segment], None],
+        backlog: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._folder = folder
+        self._seal = seal
+        self._max_bytes = max_bytes
+        self._on_sealed = on_sealed
+        self._backlog = backlog
+        self._waiting: dict[str, _Waiting] = {}
+        self._open: dict[str, _Open] = {}
+        self._number = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self.commits = 0
+        self._written = 0  # added to by the writer's thread only,
+        self._freed = 0  # and this one by the loader's: += is not atomic
+        self.fault: OSError | None = None  # why the last commit failed, None when it did not
+
+    def start(self) -> None:
+        """Begin to commit; call on the event loop."""
+        self._task = asyncio.create_task(self._run(), name="spool")
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk now, in every folder this process owns or has adopted."""
+        return self._written - self._freed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `append` would refuse."""
+        return self.bytes >= self._max_bytes
+
+    def check(self) -> None:
+        """Raise what `append` would, before any work is done.
+
+        Raises:
+            SpoolFull: too much is waiting for ClickHouse.
+            SpoolClosed: the collector is stopping.
+        """
+        if self._closing:
+            raise SpoolClosed("the collector is stopping")
+        if self.is_full:
+            raise SpoolFull(f"{self.bytes:,} bytes wait for ClickHouse, at most {self._max_bytes:,} may")
+
+    def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None]:
+        """Write lines; the future is done when they are on disk.
+
+        Args:
+            table: `events` or `failed`.
+            lines: Complete lines.
+            rows: How many.
+
+        Returns:
+            A future that raises `SpoolUnavailable` if the write failed.
+
+        Raises:
+            SpoolFull: too much is waiting for ClickHouse.
+            SpoolClosed: the collector is stopping.
+        """
+        self.check()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(table, []).append((lines, rows, done))
+        self._wake.set()
+        return done
+
+    def open_rows(self, table: str) -> int:
+        """Rows of a table on disk in the segment being written."""
+        segment = self._open.get(table)
+        return segment.rows if segment else 0
+
+    def adopted(self, segments: list[Segment]) -> None:
+        """Count segments of an adopted folder; call before `start`, or on the writer's thread."""
+        self._written += sum(segment.size for segment in segments)
+
+    def freed(self, size: int) -> None:
+        """Take note that bytes left the disk; call on the loader's thread."""
+        self._freed += size
+
+    async def close(self) -> None:
+        """Commit what was appended, seal everything and end."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._closing or self._waiting:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._seal.age_s / 4 if self._open else None)
+            self._wake.clear()
+            waiting, self._waiting = self._waiting, {}
+            outcome = await loop.run_in_executor(self._thread, self._commit, waiting)
+            for table, group in waiting.items():
+                _settle(group, outcome.get(table))
+        await loop.run_in_executor(self._thread, self._seal_due, True)
+
+    def _commit(self, waiting: dict[str, _Waiting]) -> dict[str, SpoolUnavailable]:
+        """Write each table's lines; returns why, for those that could not be."""
+        failed = {}
+        for table, group in waiting.items():
+            try:
+                self._write(
+                    table, b"".join(lines for lines, _, _ in group), sum(rows for _, rows, _ in group)
+                )
+                self.fault = None
+            except OSError as error:
+                if self.fault is None:
+                    log.error("the spool cannot be written, answering 503: %s", error)  # noqa: TRY400
+                self.fault = error
+                failed[table] = SpoolUnavailable(f"the spool cannot be written: {error.strerror}")
+        self._seal_due()
+        return failed
+
+    def _write(self, table: str, lines: bytes, rows: int) -> None:
+        data = frame(lines)
+        segment = self._open.get(table) or self._new_segment(table)
+        try:
+            _write_all(segment.file, data)
+            os.fdatasync(segment.file)
+        except OSError:
+            # Whatever of the frame reached the disk must not stand before the next one.
+            self._abandon(table, segment)
+            raise
+        segment.size += len(data)
+        segment.rows += rows
+        self._written += len(data)
+        self.commits += 1
+
+    def _new_segment(self, table: str) -> _Open:
+        self._number += 1
+        segment = _Open(segment_path(self._folder.path, self._number, table), time.monotonic())
+        sync_directory(self._folder.path)
+        self._open[table] = segment
+        return segment
+
+    def _abandon(self, table: str, segment: _Open) -> None:
+        """Seal a segment at its last commit: after a failed fsync the file is not to be trusted further."""
+        # Where even this fails, the loader finds the torn tail and cuts it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(segment.file, segment.size)
+        self._finish(table, segment)
+
+    def _seal_due(self, all_of_them: bool = False) -> None:  # noqa: FBT001, FBT002
+        now = time.monotonic()
+        # Behind: fewer, larger inserts catch up faster.
+        age_s = self._seal.age_s * (10 if self._backlog() > 4 else 1)
+        for table, segment in list(self._open.items()):
+            if (
+                all_of_them
+                or segment.rows >= self._seal.rows
+                or segment.size >= self._seal.bytes
+                or now - segment.opened_at >= age_s
+            ):
+                self._finish(table, segment)
+
+    def _finish(self, table: str, segment: _Open) -> None:
+        del self._open[table]
+        os.close(segment.file)
+        if segment.rows == 0:
+            segment.path.unlink()
+            return
+        sealed = Segment(segment.path, segment.rows, segment.size)
+        try:
+            sealed = sealed.renamed(SEALED)
+        except (
+            OSError
+        ) as error:  # a file system gone read-only: what is acknowledged can still be read and sent
+            log.error("cannot rename %s: %s", segment.path, error)  # noqa: TRY400
+        self._on_sealed(sealed)
+
+
+def _settle(group: _Waiting, failure: SpoolUnavailable | None) -> None:
+    for _, _, done in group:
+        if done.cancelled():
+            continue
+        if failure is None:
+            done.set_result(None)
+        else:
+            done.set_exception(failure)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    written = os.write(file, data)
+    while written < len(data):
+        written += os.write(file, data[written:])

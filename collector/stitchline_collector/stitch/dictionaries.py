@@ -1,0 +1,91 @@
+"""The two dictionaries through which events find their person.
+
+Enters: word of what was written. Leaves: `identity_base`, large and seldom loaded, and `identity_recent`, small and loaded
+after each change. Guaranteed: whatever is in the log is found in one of them once it was loaded, also while a fold is
+under way or after one that died.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from ..engine import Session
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Dictionaries:
+    """Loads them, and gives each decision its moment.
+
+    Args:
+        session: the stitcher's own.
+
+    Attributes:
+        recent_rows: changes since the last fold.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._is_stale = True
+        self._begun = False
+        self._last_us = 0
+        self.recent_rows = 0
+
+    def load_if_stale(self) -> None:
+        """Load at the first round, and after a round that died between writing and loading."""
+        if not self._begun:
+            self._begin()
+        if self._is_stale:
+            self.load_recent()
+
+    def next_moment(self) -> str:
+        """Return ClickHouse's time, but later than any moment given out before, should its clock be set back."""
+        now = int(self._session.query("SELECT toUnixTimestamp64Micro(now64(6))")[0][0])
+        return _text(max(now, self._last_us + 1))
+
+    def note(self, known_from: str, rows: int) -> None:
+        """Take notice of changes that are about to be written."""
+        self._last_us = _micros(known_from)
+        self.recent_rows += rows
+        self._is_stale = True
+
+    def load_recent(self) -> None:
+        """Make what was written visible to look-ups."""
+        self._reload("identity_recent")
+        self._is_stale = False
+
+    def fold(self) -> None:
+        """Move the recent changes into the large dictionary.
+
+        The large one is loaded first, while the small one still answers; only then is it written down that the small one
+        may forget. To die in between costs nothing: the large one always loads everything.
+        """
+        self._reload("identity_base")
+        self._session.command(
+            "INSERT INTO identity_folds VALUES ({moment:DateTime64(6, 'UTC')})",
+            {"moment": _text(self._last_us)},
+        )
+        self.load_recent()
+        self.recent_rows = 0
+
+    def _begin(self) -> None:
+        # Another stitcher may have written since this dictionary was loaded, or ClickHouse was restarted.
+        self._reload("identity_base")
+        last, recent = self._session.query(
+            "SELECT toUnixTimestamp64Micro(max(known_from)), "
+            "countIf(known_from > (SELECT max(folded_to) FROM identity_folds)) FROM identity_log"
+        )[0]
+        self._last_us, self.recent_rows, self._begun = int(last), int(recent), True
+
+    def _reload(self, name: str) -> None:
+        self._session.command(f"SYSTEM RELOAD DICTIONARY {self._session.database}.{name}")
+
+
+def _text(micros: int) -> str:
+    moment = _EPOCH + dt.timedelta(microseconds=micros)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _micros(text: str) -> int:
+    moment = dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)

@@ -1,0 +1,96 @@
+"""What the stitcher writes down.
+
+Enters: decisions. Leaves: rows of the identity tables. Guaranteed: nothing is written for what is already recorded, and
+each method may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from ..engine import Session
+from .evidence import Collected, Key
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_EDGE_COLUMNS = (
+    "node neighbour kind namespace neighbour_namespace is_place neighbour_is_place first_seen last_seen known_at event_id sessions"
+).split()
+
+
+class Ledger:
+    """Writes decisions and evidence.
+
+    Args:
+        session: the stitcher's own.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def write_persons(self, changed: Mapping[int, int], previous: Mapping[int, int], known_from: str) -> None:
+        """Record the new person of some nodes.
+
+        Args:
+            changed: person by node.
+            previous: the same before; a node that is missing was its own person.
+            known_from: the moment of the decision.
+        """
+        # Members first: one too many is told by identity_map, one too few would never be found.
+        members = ((person, node) for node, person in changed.items() if person != node)
+        self._insert("identity_members", ["person_id", "node"], members)
+        self._insert(
+            "identity_log",
+            ["node", "known_from", "person_id", "previous_person_id"],
+            ((node, known_from, person, previous.get(node, node)) for node, person in changed.items()),
+        )
+
+    def write_quarantine(
+        self, changed: Mapping[Key, str], namespaces: Mapping[int, str], known_from: str
+    ) -> None:
+        """Record which evidence is refused by which rule; an empty rule takes it back."""
+        self._insert(
+            "identity_quarantine_raw",
+            ["node", "neighbour", "kind", "namespace", "neighbour_namespace", "rule", "known_from"],
+            (
+                (
+                    key.low,
+                    key.high,
+                    key.kind.name.lower(),
+                    namespaces[key.low],
+                    namespaces[key.high],
+                    rule,
+                    known_from,
+                )
+                for key, rule in changed.items()
+            ),
+        )
+
+    def write_evidence(self, collected: Collected, news: Iterable[Key]) -> None:
+        """Record all evidence, and the identifiers of what is new."""
+        self._insert(
+            "identity_nodes", ["node", "namespace", "value", "first_seen"], _identifier_rows(collected, news)
+        )
+        self._insert("identity_edges", _EDGE_COLUMNS, _edge_rows(collected))
+
+    def _insert(self, table: str, columns: list[str], rows: Iterable[tuple[object, ...]]) -> None:
+        if body := _encode_lines(list(rows)):
+            self._session.insert_body(table, columns, body, "JSONCompactEachRow")
+
+
+def _identifier_rows(collected: Collected, news: Iterable[Key]) -> Iterable[tuple[object, ...]]:
+    for key in news:
+        for node in (key.low, key.high):
+            identifier = collected.identifiers[node]
+            yield node, identifier.namespace, identifier.value, collected.edges[key].first_seen
+
+
+def _edge_rows(collected: Collected) -> Iterable[tuple[object, ...]]:
+    """Write each edge in both directions; in one insert, so that never only one of them is there."""
+    for key, seen in collected.edges.items():
+        evidence = (seen.first_seen, seen.last_seen, seen.known_at, seen.event_id, seen.sessions)
+        for node, neighbour in ((key.low, key.high), (key.high, key.low)):
+            ends = (collected.identifiers[node].namespace, collected.identifiers[neighbour].namespace)
+            places = (node in collected.places, neighbour in collected.places)
+            yield node, neighbour, key.kind.name.lower(), *ends, *places, *evidence

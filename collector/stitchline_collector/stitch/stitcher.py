@@ -1,0 +1,204 @@
+"""One round of stitching after the other: what the inbox holds becomes persons.
+
+Enters: an engine. Leaves: rows of the identity tables and two loaded dictionaries. Guaranteed: persons are those that
+`resolve` gives for all the evidence at once, whatever the rounds were; and a crash between any two statements is harmless.
+
+Why it is harmless. The order of a round is: read parts of the inbox; decide; write members, persons, quarantine,
+identifiers; **then** the edges; then drop the parts. An edge counts as news until it is recorded, so a round that died
+before that is decided again in full, from the same parts, and finds part of its answer already written. A round that died
+after it finds no news, and only drops the parts. Persons that were written but not loaded into the dictionary are loaded
+at the start of the next round.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from ..engine import Engine, EngineError, Session
+from .dictionaries import Dictionaries
+from .evidence import Collected, Key, Sighting, collect
+from .graph import Graph, Region
+from .inbox import Inbox
+from .lease import Lease
+from .ledger import Ledger
+from .resolve import resolve
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_S = 10.0
+
+
+@dataclass
+class Progress:
+    """What the stitcher did since it was started; read by the metrics.
+
+    Attributes:
+        rounds: that found something to do.
+        failures: rounds that ClickHouse broke off.
+        last_round_s: seconds the last round took.
+        lag_s: age of the oldest evidence of the last round when its persons could be asked for; 0 when nothing waits.
+        sightings: rows read from the inbox.
+        edges: edges they were evidence for.
+        new_edges: of these, those that could change the answer.
+        persons_changed: nodes that got another person.
+        refused: edges put into quarantine.
+        standby: whether another stitcher does the work.
+    """
+
+    rounds: int = 0
+    failures: int = 0
+    last_round_s: float = 0.0
+    lag_s: float = 0.0
+    sightings: int = 0
+    edges: int = 0
+    new_edges: int = 0
+    persons_changed: int = 0
+    refused: int = 0
+    standby: bool = False
+
+
+class Stitcher:
+    """Stitches, for as long as it runs; one thread.
+
+    Args:
+        engine: migrated.
+        interval_s: pause between rounds that found nothing.
+        max_rows: sightings decided together; more are taken in several steps.
+        fold_rows: changes of persons after which the small dictionary is folded into the large one.
+    """
+
+    def __init__(
+        self, engine: Engine, *, interval_s: float = 0.5, max_rows: int = 20_000, fold_rows: int = 100_000
+    ) -> None:
+        self.progress = Progress()
+        self._engine = engine
+        self._interval_s = interval_s
+        self._max_rows = max_rows
+        self._fold_rows = fold_rows
+        self._desk: _Desk | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Stitch until told to stop; ClickHouse may come and go meanwhile."""
+        pause_s = self._interval_s
+        while not stop.is_set():
+            try:
+                pause_s = 0.0 if self.round() else self._interval_s
+            except EngineError as error:
+                self.progress.failures += 1
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + self._interval_s)
+                log.warning("stitching pauses for %.1f s: %s", pause_s, error)
+            stop.wait(pause_s)
+        self._leave()
+
+    def round(self) -> bool:
+        """Decide about the oldest evidence that waits.
+
+        Returns:
+            Whether more is waiting.
+
+        Raises:
+            EngineError: ClickHouse broke off; the next round does it again.
+        """
+        desk = self._desk = self._desk or _Desk(self._engine)
+        self.progress.standby = not desk.lease.held()
+        if self.progress.standby:
+            return False
+        desk.dictionaries.load_if_stale()
+        parts = desk.inbox.parts(self._max_rows)
+        if not parts.names:
+            self.progress.lag_s = 0.0
+            return False
+        began = time.monotonic()
+        for sightings in desk.inbox.sightings(parts, self._max_rows):
+            self._decide(desk, sightings)
+        desk.inbox.drop(parts)
+        if desk.dictionaries.recent_rows > self._fold_rows:
+            desk.dictionaries.fold()
+        self.progress.rounds += 1
+        self.progress.last_round_s = time.monotonic() - began
+        return parts.more
+
+    def close(self) -> None:
+        """Close the session; harmless when repeated. For a stitcher whose rounds are called one by one."""
+        self._leave()
+
+    def _decide(self, desk: _Desk, sightings: list[Sighting]) -> None:
+        collected = collect(sightings)
+        news = _news(desk.graph, collected)
+        if news:
+            self._resolve(desk, desk.graph.region(news, collected))
+        desk.ledger.write_evidence(collected, news)
+        self.progress.sightings += len(sightings)
+        self.progress.edges += len(collected.edges)
+        self.progress.new_edges += len(news)
+        if sightings:
+            self.progress.lag_s = _age_s(min(sighting.known_at for sighting in sightings))
+
+    def _resolve(self, desk: _Desk, region: Region) -> None:
+        resolution = resolve(region.ordered(), region.namespaces, region.places)
+        known_from = desk.dictionaries.next_moment()
+        previous = desk.graph.persons(region.decided)
+        changed = {
+            node: resolution.persons[node]
+            for node in sorted(region.decided)
+            if previous.get(node, node) != resolution.persons[node]
+        }
+        if changed:
+            desk.dictionaries.note(known_from, len(changed))
+            desk.ledger.write_persons(changed, previous, known_from)
+            desk.dictionaries.load_recent()
+        refused_before = desk.graph.quarantined(region.edges)
+        verdicts = {
+            key: resolution.refused.get(key, "") for key in resolution.refused.keys() | refused_before.keys()
+        }
+        verdicts = {key: rule for key, rule in verdicts.items() if rule != refused_before.get(key, "")}
+        desk.ledger.write_quarantine(verdicts, region.namespaces, known_from)
+        self.progress.persons_changed += len(changed)
+        self.progress.refused += sum(1 for rule in verdicts.values() if rule)
+
+    def _leave(self) -> None:
+        if self._desk is None:
+            return
+        desk, self._desk = self._desk, None
+        try:
+            desk.lease.release()
+        except EngineError as error:
+            log.warning("the stitcher's lease stays until it runs out: %s", error)
+        desk.session.close()
+
+
+class _Desk:
+    """A session and what works with it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.session: Session = engine.session()
+        self.inbox = Inbox(self.session)
+        self.graph = Graph(self.session)
+        self.ledger = Ledger(self.session)
+        self.dictionaries = Dictionaries(self.session)
+        self.lease = Lease(self.session, needed=not engine.embedded)
+
+
+def _news(graph: Graph, collected: Collected) -> list[Key]:
+    """Return the edges that can change the answer: not recorded, or not that early, or now seen to be at a place.
+
+    Even an edge within one person is news: earlier evidence may come late, and change who was first.
+    """
+    recorded = graph.recorded(collected.edges)
+    return [
+        key
+        for key, seen in collected.edges.items()
+        if (known := recorded.get(key)) is None
+        or seen.first_seen < known.first_seen
+        or (key.low in collected.places and not known.low_is_place)
+        or (key.high in collected.places and not known.high_is_place)
+    ]
+
+
+def _age_s(moment: str) -> float:
+    then = dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
+    return max(0.0, (dt.datetime.now(dt.UTC) - then).total_seconds())

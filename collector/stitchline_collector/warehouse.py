@@ -1,0 +1,101 @@
+"""ClickHouse as the collector sees it: away at first, perhaps, and then open and migrated.
+
+Guaranteed: nobody gets a connection before the migrations are applied.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
+from .migrate import apply
+
+RETRY_S = 2.0
+log = logging.getLogger(__name__)
+
+
+class Warehouse:
+    """Opens the engine once it can be opened.
+
+    Args:
+        dsn: Where ClickHouse is.
+        limits: What one read of `/v1/sql` may cost.
+    """
+
+    def __init__(self, dsn: str, limits: ReadLimits) -> None:
+        self._dsn = dsn
+        self._limits = limits
+        self._engine: Engine | None = None
+        self._migrated = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._keep_trying, name="warehouse", daemon=True)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ClickHouse has answered and its schema is current."""
+        return self._migrated.is_set()
+
+    def open(self) -> None:
+        """Open and migrate; when ClickHouse is away, go on trying in the background.
+
+        Raises:
+            ValueError, EngineBusy, QueryError, MigrationEdited: trying again would not help.
+        """
+        try:
+            self._try()
+        except EngineUnavailable as error:
+            log.warning("ClickHouse is away, events are kept on disk until it is back: %s", error)
+            self._thread.start()
+
+    def session(self) -> Session:
+        """A read-write session for one thread.
+
+        Raises:
+            EngineUnavailable: ClickHouse is away.
+        """
+        return self._opened().session()
+
+    def reader(self) -> Reader:
+        """A read-only connection for one thread.
+
+        Raises:
+            EngineUnavailable: ClickHouse is away.
+        """
+        return self._opened().reader(self._limits)
+
+    def close(self) -> None:
+        """Stop trying, and let the engine go."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._engine is not None:
+            self._engine.close()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until it is open; returns whether it is."""
+        return self._migrated.wait(timeout_s)
+
+    def _opened(self) -> Engine:
+        if self._engine is None or not self.is_open:
+            raise EngineUnavailable("ClickHouse has not answered yet")
+        return self._engine
+
+    def _try(self) -> None:
+        if self._engine is None:
+            self._engine = Engine.open(self._dsn)
+        for name in apply(self._engine):
+            log.info("applied migration %s", name)
+        self._migrated.set()
+
+    def _keep_trying(self) -> None:
+        while not self._closing.wait(RETRY_S):
+            try:
+                self._try()
+            except EngineUnavailable:
+                continue
+            except EngineError:
+                log.exception("ClickHouse is back, but cannot be used; events are kept on disk")
+                continue
+            log.info("ClickHouse is back")
+            return

@@ -1,0 +1,180 @@
+"""Tags as the app gives them, checked and encoded once.
+
+In: the keyword arguments of a call. Out: `Tagged`, whose parts are copied into the event as they are.
+Guaranteed: a wrong type or an unknown name raises `InvalidEvent` that names the field; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from stitchline._device import device_from
+from stitchline._event import Campaign, Device, Page, Tags, encoded, encoder
+from stitchline._exceptions import InvalidEvent
+from stitchline._identifiers import identifier_text
+from stitchline._ids import utc_text
+
+if TYPE_CHECKING:
+    from stitchline._identifiers import Cleaner
+
+_KNOWN: Final = Tags.__optional_keys__
+_WHO: Final = frozenset({"user", "email", "phone", "identifiers"})
+_Part = TypeVar("_Part", Page, Campaign)
+
+
+class Tagged(msgspec.Struct, frozen=True):
+    """What an event carries besides its own name, time and properties; None is left out on the wire."""
+
+    device: msgspec.Raw | None = None
+    identifiers: msgspec.Raw | None = None
+    channel: str | None = None
+    stage: str | None = None
+    session_id: str | None = None
+    page: msgspec.Raw | None = None
+    campaign: msgspec.Raw | None = None
+    consent: msgspec.Raw | None = None
+    occurred_at: str | None = None
+    event_id: str | None = None
+
+
+def tagged(defaults: Tagged, tags: Tags, cleaner: Cleaner) -> Tagged:
+    """Return the defaults with the tags of one call in their place.
+
+    Raises:
+        InvalidEvent: a tag is unknown or of a wrong type.
+    """
+    unknown = tags.keys() - _KNOWN
+    if unknown:
+        raise InvalidEvent(min(unknown), tags.get(min(unknown)), f"the tags are {', '.join(sorted(_KNOWN))}")
+    changes: dict[str, Any] = {}
+    for field in ("channel", "stage", "session_id"):
+        value = tags.get(field)
+        if value is not None:
+            changes[field] = text(field, value)
+    changes.update(_rest(tags))
+    if not _WHO.isdisjoint(tags):
+        who = cleaner.clean(tags.get("user"), tags.get("email"), tags.get("phone"), tags.get("identifiers"))
+        if who:
+            changes["identifiers"] = encoded(who)
+    return msgspec.structs.replace(defaults, **changes)
+
+
+def _rest(tags: Tags) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    device = device_of(tags.get("device_id"), tags.get("device"))
+    if device is not None:
+        changes["device"] = encoded(device)
+    page, campaign = tags.get("page"), tags.get("campaign")
+    if page is not None:
+        changes["page"] = encoded(part("page", page, Page))
+    if campaign is not None:
+        changes["campaign"] = encoded(part("campaign", campaign, Campaign))
+    if tags.get("occurred_at") is not None:
+        changes["occurred_at"] = time_text(tags["occurred_at"])
+    if tags.get("event_id") is not None:
+        changes["event_id"] = uuid_text(tags["event_id"])
+    return changes
+
+
+def device_of(device_id: object, device: Device | Mapping[str, Any] | None) -> Device | None:
+    """Return the other device an event happened on, or None for the Client's own.
+
+    Raises:
+        InvalidEvent: both are given, or one is of a wrong type.
+    """
+    if device is not None:
+        if device_id is not None:
+            raise InvalidEvent("device_id", device_id, "pass device_id or device, and the id within it")
+        return device_from("device", device)
+    return None if device_id is None else Device(id=identifier_text("device_id", device_id))
+
+
+def text(field: str, value: object) -> str:
+    """Return a text that is not empty, also of an enum of texts.
+
+    Raises:
+        InvalidEvent: it is something else.
+    """
+    if isinstance(value, str) and value:
+        return value if type(value) is str else str.__str__(value)
+    raise InvalidEvent(field, value, "pass a text that is not empty")
+
+
+def part(field: str, value: object, kind: type[_Part]) -> _Part:
+    """Return a page or campaign.
+
+    Raises:
+        InvalidEvent: a field of it is unknown or no text.
+    """
+    if isinstance(value, kind):
+        value = msgspec.structs.asdict(value)
+    if not isinstance(value, Mapping):
+        raise InvalidEvent(field, value, f"pass a stitchline.{kind.__name__} or a mapping of its fields")
+    try:
+        return msgspec.convert({key: entry for key, entry in value.items() if entry is not None}, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(field, value, str(error)) from None
+
+
+def flags(value: object) -> dict[str, bool]:
+    """Return consent by purpose.
+
+    Raises:
+        InvalidEvent: it is no mapping of text to bool, or empty.
+    """
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidEvent("consent", value, "pass a mapping of purpose to bool, such as {'analytics': True}")
+    for purpose, given in value.items():
+        if not isinstance(purpose, str) or not isinstance(given, bool):
+            raise InvalidEvent(f"consent.{purpose}", given, "pass True or False")
+    return dict(value)
+
+
+def properties_json(value: object) -> msgspec.Raw:
+    """Return the properties as JSON, a snapshot that later changes do not reach; NaN and infinity become null.
+
+    Raises:
+        InvalidEvent: it is no mapping, or holds something JSON has no form for.
+    """
+    if not isinstance(value, dict):
+        if not isinstance(value, Mapping):
+            raise InvalidEvent("properties", value, "pass a mapping of names to JSON values")
+        value = dict(value)
+    try:
+        return msgspec.Raw(encoder.encode(value))
+    except RecursionError:
+        raise InvalidEvent("properties", "a value that contains itself", "nest less deeply") from None
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise InvalidEvent("properties", value, f"pass JSON values ({error})") from None
+
+
+def time_text(value: object) -> str:
+    """Return a time with a zone as RFC 3339 in UTC, milliseconds.
+
+    Raises:
+        InvalidEvent: it is no datetime, or has no time zone.
+    """
+    if not hasattr(value, "utcoffset") or not hasattr(value, "timestamp"):
+        raise InvalidEvent("occurred_at", value, "pass a datetime")
+    if value.utcoffset() is None:
+        raise InvalidEvent(
+            "occurred_at", value, "pass a datetime with a time zone, such as datetime.now(UTC)"
+        )
+    return utc_text(round(value.timestamp() * 1000))
+
+
+def uuid_text(value: object) -> str:
+    """Return a UUID as 36 characters.
+
+    Raises:
+        InvalidEvent: it is none.
+    """
+    from uuid import UUID  # noqa: PLC0415 - only for calls that bring their own id
+
+    try:
+        return str(UUID(value if isinstance(value, str) else str(value)))
+    except ValueError:
+        raise InvalidEvent("event_id", value, "pass a UUID") from None
