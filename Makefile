@@ -1,17 +1,22 @@
 # Each target sets up what it needs in .venv (and .tools for the test server); nothing is installed by hand.
-PYTHON ?= python3
+# Needed: make and Python 3.11 or newer. Another Python than the first one found: make demo PYTHON=/path/to/python3
+SHELL := /bin/sh
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help demo test bench lint torture clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-demo: $(VENV)/.embedded ## start the collector, play a few journeys, stay up (ONCE=1: end by itself)
-	@$(BIN)/stitchline demo $(if $(ONCE),--once,)
+demo: $(VENV)/.embedded ## a collector with a few journeys, until Ctrl-C (ONCE=1: end by itself)
+	@$(BIN)/stitchline demo $(if $(ONCE),--once,) $(ARGS)
 
 test: $(VENV)/.dev .tools/.npm ## lint, types, every test on the embedded engine and on a real server
 	@$(MAKE) --no-print-directory lint
@@ -20,7 +25,7 @@ test: $(VENV)/.dev .tools/.npm ## lint, types, every test on the embedded engine
 bench: $(VENV)/.bench .tools/.npm ## every benchmark, as tables, and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/.dev .tools/.npm ## 200 rounds of kill -9 under load
+torture: $(VENV)/.dev .tools/.npm ## 200 rounds of kill -9 under load (ROUNDS=20: fewer)
 	@STITCHLINE_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -m torture -s --timeout=0 tests/system
 
 lint: $(VENV)/.dev ## ruff and mypy
@@ -31,21 +36,30 @@ lint: $(VENV)/.dev ## ruff and mypy
 clean: ## remove what the targets made
 	rm -rf $(VENV) .tools .stitchline .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(VENV)/bin/python:
+# The stamp comes last: an interrupted set-up is made again, not taken for finished.
+# Debian and Ubuntu ship ensurepip apart (python3-venv); without it, pip is fetched as a pinned wheel.
+$(VENV)/.pip: | tools/get_pip.py
+	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || { \
+	  echo "Python 3.11 or newer is needed; here is: $$(python3 --version 2>&1)." >&2; \
+	  echo "Install one (on Debian 12, Ubuntu 24.04 or newer: apt-get install python3), or name it: make PYTHON=..." >&2; \
+	  exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) tools/get_pip.py $(VENV); fi
+	@touch $@
 
-$(VENV)/.embedded: pyproject.toml | $(VENV)/bin/python
-	@echo "installing the collector and the embedded ClickHouse engine"
+$(VENV)/.embedded: pyproject.toml | $(VENV)/.pip
+	@echo "installing the collector and the embedded ClickHouse engine (about 160 MB to download, once)"
 	@$(PIP) --editable '.[embedded,phone]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	@echo "installing the test tools"
+$(VENV)/.dev: pyproject.toml | $(VENV)/.pip
+	@echo "installing the collector, the embedded ClickHouse engine and the test tools"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.embedded
 
 $(VENV)/.bench: $(VENV)/.dev
+	@echo "installing the SDKs to compare with"
 	@$(PIP) --editable '.[dev,bench]'
 	@touch $@
 

@@ -47,7 +47,12 @@ CREATE TABLE IF NOT EXISTS ${database}.events_raw
         0),
 
     -- The smallest received_at wins a merge, because ReplacingMergeTree keeps the largest version.
-    precedence UInt64 MATERIALIZED 18446744073709551615 - toUInt64(toUnixTimestamp64Milli(received_at))
+    precedence UInt64 MATERIALIZED 18446744073709551615 - toUInt64(toUnixTimestamp64Milli(received_at)),
+
+    INDEX by_device_node device_node TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_person_node person_node TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_occurred_at occurred_at TYPE minmax GRANULARITY 1,
+    INDEX by_received_at received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(precedence)
 PARTITION BY toYYYYMM(device_time)

@@ -27,7 +27,7 @@ SELECT
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen,
     min(received_at) AS known_at,
-    min(event_id) AS event_id,
+    any(event_id) AS event_id,
     groupUniqArray(64)(sipHash64(if(session_id = '', concat(device.id, toString(toDate(occurred_at))), session_id))) AS sessions
 FROM ${database}.events_raw
 WHERE (device.id != '') + length(identifiers) + length(linked) >= 2 AND type != 'unlink'

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS ${database}.identity_edges
     first_seen SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
     last_seen SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
     known_at SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
-    event_id SimpleAggregateFunction(min, UUID) COMMENT 'a sample',
+    event_id SimpleAggregateFunction(any, UUID) COMMENT 'a sample',
     sessions SimpleAggregateFunction(groupUniqArrayArray(64), Array(UInt64)) COMMENT 'length() counts them, up to 64'
 )
 ENGINE = AggregatingMergeTree

@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
+from aiohttp import web
 
 from .decode import Limits, Unreadable, decode
-from .engine import Reader, Session
+from .engine import EngineError, Reader, Session
 from .ingest import Ingest
-from .receive import Origin
+from .receive import NotDurable, Origin, Refusal
+from .receive.events import key_of
+from .receive.refusals import unavailable, unknown_key
 from .spool import Spool
+from .warehouse import Warehouse
 from .wire import Event
 
 MOST_AT_ONCE = 10_000
@@ -59,14 +64,52 @@ class Replay:
         ingest: The event path.
         spool: Where rows that ClickHouse had refused go again.
         limits: What a batch may hold.
+        warehouse: Where they are found and marked.
+        may: Whether a key has a right.
     """
 
-    def __init__(self, ingest: Ingest, spool: Spool, limits: Limits) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        spool: Spool,
+        limits: Limits,
+        warehouse: Warehouse,
+        may: Callable[[str, str], bool],
+    ) -> None:
         self._ingest = ingest
         self._spool = spool
         self._limits = limits
+        self._warehouse = warehouse
+        self._may = may
 
-    async def __call__(self, reader: Reader, session: Session, reason: str, limit: int) -> Replayed:
+    def routes(self) -> list[web.RouteDef]:
+        """The routes this room answers."""
+        return [web.post("/v1/failed/replay", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """`POST /v1/failed/replay?reason=TEXT&limit=N` with an admin key."""
+        try:
+            key = key_of(request)
+            if not self._may(key, "admin"):
+                raise unknown_key(given=bool(key))
+            replayed = await self._with_connections(request.query.get("reason", ""), _limit_of(request))
+        except Refusal as refusal:
+            return refusal.response()
+        return web.Response(body=msgspec.json.encode(replayed), content_type="application/json")
+
+    async def _with_connections(self, reason: str, limit: int) -> Replayed:
+        try:
+            reader = await asyncio.to_thread(self._warehouse.reader)
+            session = await asyncio.to_thread(self._warehouse.session)
+            try:
+                return await self.replay(reader, session, reason, limit)
+            finally:
+                reader.close()
+                session.close()
+        except (EngineError, NotDurable) as error:
+            raise unavailable(str(error)) from None
+
+    async def replay(self, reader: Reader, session: Session, reason: str, limit: int) -> Replayed:
         """Try the oldest failed events that have not been replayed.
 
         Args:
@@ -107,6 +150,13 @@ class Replay:
         for event in decoded.events:
             _settle_identity(event, failure)
         return list(self._ingest.store(decoded, Origin(failure.source), failure.received_at).stored)
+
+
+def _limit_of(request: web.Request) -> int:
+    text = request.query.get("limit", str(MOST_AT_ONCE))
+    if not text.isdecimal():
+        raise Refusal(400, f"limit is not a number: {text}", "send ?limit=100")
+    return int(text)
 
 
 def _settle_identity(event: Event, failure: _Failure) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import time
 import uuid
 
@@ -109,12 +110,13 @@ def encode_tail(tail: Tail) -> Raw:
     return Raw(_encoder.encode(tail)[1:-1])
 
 
-_JSON_ESCAPES = {byte: b"\\u%04x" % byte for byte in range(0x20)} | {0x22: b'\\"', 0x5C: b"\\\\"}
+_CONTROL = re.compile(rb"[\x00-\x1f]")
 
 
 def quote_bytes(raw: bytes) -> Raw:
     """Any bytes as a JSON string that ClickHouse reads back byte for byte, valid UTF-8 or not."""
-    return Raw(b'"' + b"".join(_JSON_ESCAPES.get(byte) or bytes((byte,)) for byte in raw) + b'"')
+    quoted = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return Raw(b'"' + _CONTROL.sub(lambda control: b"\\u%04x" % control[0][0], quoted) + b'"')
 
 
 def uuid7() -> uuid.UUID:

@@ -9,36 +9,34 @@ small pool. Whatever ClickHouse does, the event loop never waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from . import settings as settings_module
 from .ask import Asking
 from .decode import Limits
-from .engine import EngineError, ReadLimits
+from .engine import ReadLimits
 from .enrich import Enricher
 from .enrich.contacts import Contacts
 from .enrich.geo import GeoDatabase
 from .enrich.privacy import Privacy
 from .ingest import Ingest
 from .load import Loader
-from .metrics import CONTENT_TYPE, Metrics, Sample
-from .receive import Keys, NotDurable, Receiver
+from .observe import Observer
+from .receive import Keys, Receiver
 from .receive.body import BodyLimits
-from .receive.events import key_of
-from .receive.refusals import Refusal, unavailable, unknown_key
 from .replay import Replay
 from .settings import Settings
 from .spool import Folder, Segment, Spool, adopt
 from .spool.writer import Seal
-from .stitch import Stitcher
+from .stitch import Progress, Stitcher
 from .warehouse import Warehouse
 
 ADOPT_EVERY_S = 30.0
@@ -52,7 +50,7 @@ class Collector:
         settings: The effective settings.
 
     Raises:
-        SettingsError, OSError: the settings cannot be served.
+        SettingsError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,10 +59,11 @@ class Collector:
         self._keys = Keys(settings.keys)
         self._warehouse = Warehouse(settings.dsn, _read_limits(settings))
         self._loader = Loader(self._warehouse.session, self._on_gone)
-        self._stitcher = Stitcher(self._warehouse.session, settings.stitch_interval_s)
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._stitcher: Stitcher | None = None
+        self._stitching = threading.Thread(target=self._stitch, name="stitcher", daemon=True)
         contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
         self._asking = Asking(self._warehouse.reader, self._may, contacts.stored)
         geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
@@ -79,35 +78,33 @@ class Collector:
         """
         settings = self._settings
         self._folder = Folder.create(self._spool_path)
+        seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self._spool = Spool(
-            self._folder,
-            Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes),
-            settings.max_spool_bytes,
-            self._loader.submit,
-            lambda: self._loader.backlog,
+            self._folder, seal, settings.max_spool_bytes, self._loader.submit, lambda: self._loader.backlog
         )
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
-        self._ingest = Ingest(limits, self._enricher, self._spool)
-        self._replay = Replay(self._ingest, self._spool, limits)
+        ingest = Ingest(limits, self._enricher, self._spool)
         self._adopt()
         await asyncio.to_thread(self._warehouse.open)
         self._spool.start()
         self._loader.start()
-        self._stitcher.start()
+        self._stitching.start()
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
-        await self._listen()
+        await self._listen(ingest, Replay(ingest, self._spool, limits, self._warehouse, self._may))
 
     async def stop(self) -> None:
         """Take no more, make everything durable, load what the time allows, end."""
-        self._stopping = True
+        self._stopping.set()
         await self._site.stop()
         await self._runner.cleanup()
         self._adopting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._adopting
         await self._spool.close()
         loaded = await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s)
         if not loaded:
             log.warning("%d segments stay on disk and are loaded after the next start", self._loader.backlog)
-        await asyncio.to_thread(self._stitcher.stop)
+        await asyncio.to_thread(self._stitching.join, self._settings.stop_timeout_s)
         self._asking.close()
         self._warehouse.close()
         if loaded:
@@ -119,82 +116,44 @@ class Collector:
         port: int = self._runner.addresses[0][1]
         return port
 
-    # -- HTTP ------------------------------------------------------------------------------------------------------
-
-    async def _listen(self) -> None:
+    async def _listen(self, ingest: Ingest, replay: Replay) -> None:
         settings = self._settings
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
         )
-        self._receiver = Receiver(self._ingest, self._keys, body_limits, settings.trusted_proxies)
-        self._metrics = Metrics(self._measure)
-        app = web.Application(client_max_size=settings.max_body_bytes)
-        app.add_routes(self._receiver.routes())
-        app.add_routes(self._asking.routes())
-        app.add_routes(
-            [
-                web.get("/health/live", self._live),
-                web.get("/health/ready", self._ready),
-                web.get("/metrics", self._expose),
-                web.post("/v1/failed/replay", self._replay_failed),
-            ]
+        receiver = Receiver(ingest, self._keys, body_limits, settings.trusted_proxies)
+        observer = Observer(
+            receiver,
+            ingest,
+            self._spool,
+            self._loader,
+            self._warehouse,
+            self._progress,
+            self._recovered,
+            self._stopping.is_set,
         )
+        app = web.Application(client_max_size=settings.max_body_bytes)
+        for room in (receiver, observer, self._asking, replay):
+            app.add_routes(room.routes())
         # The body arrives as it was sent: inflating it is ours, within limits.
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
         await self._site.start()
 
-    async def _live(self, _request: web.Request) -> web.Response:
-        return _json({"live": True})
-
-    async def _ready(self, _request: web.Request) -> web.Response:
-        """Ready means: it can acknowledge. ClickHouse may be away; that is `loading`."""
-        why = self._unready()
-        loading = self._loader.loads.fault or (
-            "ok" if self._warehouse.is_open else "ClickHouse has not answered yet"
-        )
-        body = {"ready": not why, "why": why, "loading": loading, "spooled_events": self._spooled("events")}
-        return _json(body, 503 if why else 200)
-
-    def _unready(self) -> str:
-        if self._stopping:
-            return "stopping"
-        if self._spool.is_full:
-            return "the spool is full"
-        return f"the spool cannot be written: {self._spool.fault.strerror}" if self._spool.fault else ""
-
-    async def _expose(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
-
-    async def _replay_failed(self, request: web.Request) -> web.Response:
-        try:
-            if not self._may(key_of(request), "admin"):
-                raise unknown_key(given=bool(key_of(request)))
-            return _json(await self._replay_now(request))
-        except Refusal as refusal:
-            return refusal.response()
-
-    async def _replay_now(self, request: web.Request) -> Any:
-        try:
-            limit = int(request.query.get("limit", "10000"))
-            reader = await asyncio.to_thread(self._warehouse.reader)
-            session = await asyncio.to_thread(self._warehouse.session)
-            try:
-                return await self._replay(reader, session, request.query.get("reason", ""), limit)
-            finally:
-                reader.close()
-                session.close()
-        except ValueError:
-            raise Refusal(400, "limit is not a number", "send ?limit=100") from None
-        except (EngineError, NotDurable) as error:
-            raise unavailable(str(error)) from None
-
     def _may(self, key: str, right: str) -> bool:
         """Whether a key has a right; in development mode every key has every right."""
         return self._keys.grant(key, right) is not None
 
-    # -- spool -----------------------------------------------------------------------------------------------------
+    def _stitch(self) -> None:
+        while not self._warehouse.wait(0.5):
+            if self._stopping.is_set():
+                return
+        self._stitcher = Stitcher(self._warehouse.engine(), interval_s=self._settings.stitch_interval_s)
+        self._stitcher.run(self._stopping)
+
+    def _progress(self) -> Progress:
+        return self._stitcher.progress if self._stitcher else Progress()
 
     def _adopt(self) -> None:
         for folder, segments in adopt(self._spool_path):
@@ -217,63 +176,6 @@ class Collector:
         folder = self._adopted.get(segment.path.parent)
         if folder is not None and folder.remove_if_empty():
             del self._adopted[segment.path.parent]
-
-    def _spooled(self, table: str) -> int:
-        return self._spool.open_rows(table) + self._loader.waiting_rows(table)
-
-    # -- metrics ---------------------------------------------------------------------------------------------------
-
-    def _measure(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
-        ingested, loads = self._ingest.ingested, self._loader.loads
-        rejected = sum(ingested.rejected.values())
-        kinds = {"events": "accepted", "failed": "rejected"}
-
-        def by_kind(value: Callable[[str], float]) -> list[Sample]:
-            return [({"kind": kind}, value(table)) for table, kind in kinds.items()]
-
-        reasons: list[Sample] = [({"reason": reason}, count) for reason, count in ingested.rejected.items()]
-        replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._receiver.replies.items()]
-        counter, gauge = "counter", "gauge"
-        yield (
-            counter,
-            "stitchline_events_received",
-            "Events in acknowledged requests",
-            [({}, ingested.accepted + rejected)],
-        )
-        yield (
-            counter,
-            "stitchline_events_accepted",
-            "Events acknowledged and on disk",
-            [({}, ingested.accepted)],
-        )
-        yield counter, "stitchline_events_rejected", "Events kept in failed_events, by reason", reasons
-        yield (
-            counter,
-            "stitchline_rows_recovered",
-            "Rows found on disk at start",
-            by_kind(self._recovered.__getitem__),
-        )
-        yield counter, "stitchline_rows_loaded", "Rows in ClickHouse", by_kind(loads.loaded.__getitem__)
-        yield (
-            counter,
-            "stitchline_rows_isolated",
-            "Rows ClickHouse refused",
-            by_kind(loads.isolated.__getitem__),
-        )
-        yield (
-            counter,
-            "stitchline_rows_damaged",
-            "Rows lost to a damaged disk",
-            by_kind(loads.damaged.__getitem__),
-        )
-        yield gauge, "stitchline_rows_spooled", "Rows on disk, not in ClickHouse yet", by_kind(self._spooled)
-        yield gauge, "stitchline_spool_bytes", "Bytes of the spool on disk", [({}, self._spool.bytes)]
-        yield gauge, "stitchline_spool_segments", "Sealed segments waiting", [({}, self._loader.backlog)]
-        yield counter, "stitchline_spool_commits", "Group commits", [({}, self._spool.commits)]
-        yield counter, "stitchline_load_retries", "Inserts that have to be repeated", [({}, loads.retries)]
-        yield counter, "stitchline_requests", "Requests to the event path, by status", replies
-        yield gauge, "stitchline_ready", "1 when it can acknowledge", [({}, float(not self._unready()))]
-        yield from self._stitcher.measure()
 
 
 def run(settings: Settings, announce: Callable[[Collector], None]) -> None:
@@ -314,7 +216,3 @@ def _read_limits(settings: Settings) -> ReadLimits:
         result_rows=settings.sql_max_rows,
         memory_bytes=settings.sql_max_memory_bytes,
     )
-
-
-def _json(body: Any, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

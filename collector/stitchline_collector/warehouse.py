@@ -54,7 +54,7 @@ class Warehouse:
         Raises:
             EngineUnavailable: ClickHouse is away.
         """
-        return self._opened().session()
+        return self.engine().session()
 
     def reader(self) -> Reader:
         """A read-only connection for one thread.
@@ -62,7 +62,7 @@ class Warehouse:
         Raises:
             EngineUnavailable: ClickHouse is away.
         """
-        return self._opened().reader(self._limits)
+        return self.engine().reader(self._limits)
 
     def close(self) -> None:
         """Stop trying, and let the engine go."""
@@ -76,7 +76,12 @@ class Warehouse:
         """Wait until it is open; returns whether it is."""
         return self._migrated.wait(timeout_s)
 
-    def _opened(self) -> Engine:
+    def engine(self) -> Engine:
+        """The engine, open and migrated.
+
+        Raises:
+            EngineUnavailable: ClickHouse is away.
+        """
         if self._engine is None or not self.is_open:
             raise EngineUnavailable("ClickHouse has not answered yet")
         return self._engine

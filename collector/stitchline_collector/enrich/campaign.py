@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus
 
 from ..rows import Row
 from ..wire import Campaign
@@ -33,9 +33,10 @@ _PARAMETERS = {
     "utm_campaign": "name",
     "utm_term": "term",
     "utm_content": "content",
-}
+} | dict.fromkeys(CLICK_IDS, "click_id")
+_LONGEST = {"click_id": 512}
+_REMEMBERED = 256  # characters: longer queries are one visitor's own
 _NONE = Campaign()
-_CACHEABLE = 1024  # characters: longer addresses are rare, and would fill the cache with themselves
 
 
 def campaign(_arrival: Arrival, rows: list[Row]) -> None:
@@ -43,31 +44,52 @@ def campaign(_arrival: Arrival, rows: list[Row]) -> None:
     for row in rows:
         page = row.page
         if (page.url or page.referrer) and row.campaign == _NONE:
-            find = _recent if len(page.url) + len(page.referrer) < _CACHEABLE else read_campaign
-            row.campaign = find(page.url, page.referrer)
+            row.campaign = read_campaign(page.url, page.referrer)
 
 
 def read_campaign(url: str, referrer: str) -> Campaign:
-    """Campaign of a landing page: its `utm_*` parameters and click id, else its foreign referrer, else nothing."""
-    try:
-        landing, origin = urlsplit(url), urlsplit(referrer)
-        landing_host, origin_host = landing.hostname or "", origin.hostname or ""
-        parameters = dict(parse_qsl(landing.query, max_num_fields=64))
-    except ValueError:  # a broken address names no campaign
+    """Campaign of a landing page: its `utm_*` parameters and click id, else its foreign referrer, else nothing.
+
+    Addresses are nearly all different, so they are taken apart by `partition`, and only as far as needed: a tenth of the time of
+    `urlsplit` and `parse_qsl`. The queries of one campaign are alike, and those are remembered.
+    """
+    query = url.partition("?")[2].partition("#")[0]
+    if query:
+        found = (_from_query if len(query) < _REMEMBERED else _from_query.__wrapped__)(query)
+        if found is not _NONE:
+            return found
+    origin = host_of(referrer)
+    if not origin or _site(origin) == _site(host_of(url)):
         return _NONE
-    fields = {name: parameters[key][:256] for key, name in _PARAMETERS.items() if key in parameters}
-    for key, source in CLICK_IDS.items():
-        if key in parameters:
-            fields = {"source": source, "medium": "cpc", **fields, "click_id": parameters[key][:512]}
-            break
-    if fields:
-        return Campaign(**fields)
-    if not origin_host or _site(origin_host) == _site(landing_host):
-        return _NONE
-    return Campaign(source=origin_host[:256], medium=_medium(origin_host))
+    return _from_referrer(origin)
 
 
-_recent = lru_cache(maxsize=8_192)(read_campaign)
+def host_of(url: str) -> str:
+    """The host of an absolute address, lower-cased, without user and port; empty for anything else."""
+    scheme, found, rest = url.partition("://")
+    if not found or not scheme:
+        return ""
+    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    return authority.rpartition("@")[2].partition(":")[0].lower()
+
+
+@lru_cache(maxsize=4_096)
+def _from_query(query: str) -> Campaign:
+    fields: dict[str, str] = {}
+    for pair in query.split("&", 64):
+        name, _, value = pair.partition("=")
+        field = _PARAMETERS.get(name)
+        if field and value:
+            fields[field] = unquote_plus(value)[: _LONGEST.get(field, 256)]
+            if field == "click_id":
+                fields.setdefault("source", CLICK_IDS[name])
+                fields.setdefault("medium", "cpc")
+    return Campaign(**fields) if fields else _NONE
+
+
+@lru_cache(maxsize=4_096)
+def _from_referrer(host: str) -> Campaign:
+    return Campaign(source=host[:256], medium=_medium(host))
 
 
 def _site(host: str) -> str:

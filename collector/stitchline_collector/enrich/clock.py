@@ -39,7 +39,8 @@ class Clocks:
         for row in rows:
             if offset:
                 row.occurred_at = row.device_time + offset
-            row.occurred_at = min(row.occurred_at, received)  # nothing arrives before it happens
+            if row.occurred_at > received:  # noqa: PLR1730 -- min() is a call for every event
+                row.occurred_at = received  # nothing arrives before it happens
 
     def _estimate(self, sender: str, sample: int) -> Clock:
         samples = self._samples(sender)

@@ -83,7 +83,7 @@ class Loader:
         while True:
             if not self._segments:
                 if self._stopping.is_set():
-                    return
+                    return self._close()
                 self._work.acquire()
                 continue
             try:
@@ -94,7 +94,7 @@ class Loader:
                 failures += 1
                 self._note(error)
                 if self._wait(failures):
-                    return
+                    return self._close()
 
     def _load(self, segment: Segment) -> None:
         """Bring the first segment of the queue home."""
@@ -132,8 +132,13 @@ class Loader:
         else:
             self._segments[0] = sound
 
+    def _close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
     def _note(self, error: Exception) -> None:
-        self._session = None  # a broken connection is not to be used again
+        self._close()  # a broken connection is not to be used again
         self.loads.retries += 1
         if str(error) != self.loads.fault:
             log.warning("loading waits, %d segments are safe on disk: %s", len(self._segments), error)

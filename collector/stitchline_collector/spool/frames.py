@@ -16,7 +16,7 @@ else:
     from backports import zstd
 
 _LEVEL = 1  # higher levels save a tenth of the bytes and cost several times the time
-_OPTIONS = {
+_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: _LEVEL,
     zstd.CompressionParameter.checksum_flag: 1,
     zstd.CompressionParameter.content_size_flag: 1,

@@ -42,7 +42,7 @@ class Seal(msgspec.Struct, frozen=True):
 
     age_s: float = 0.5
     rows: int = 100_000
-    bytes: int = 16 * 1024 * 1024
+    size_bytes: int = 16 * 1024 * 1024
 
 
 class _Open:
@@ -91,8 +91,8 @@ class Spool:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.commits = 0
-        self._written = 0  # added to by the writer's thread only,
-        self._freed = 0  # and this one by the loader's: += is not atomic
+        # Each is added to by one thread only, because += is not atomic: the writer's, the adopter's, the loader's.
+        self._written = self._adopted = self._freed = 0
         self.fault: OSError | None = None  # why the last commit failed, None when it did not
 
     def start(self) -> None:
@@ -100,14 +100,14 @@ class Spool:
         self._task = asyncio.create_task(self._run(), name="spool")
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Bytes on disk now, in every folder this process owns or has adopted."""
-        return self._written - self._freed
+        return self._written + self._adopted - self._freed
 
     @property
     def is_full(self) -> bool:
         """Whether `append` would refuse."""
-        return self.bytes >= self._max_bytes
+        return self.size_bytes >= self._max_bytes
 
     def check(self) -> None:
         """Raise what `append` would, before any work is done.
@@ -119,7 +119,7 @@ class Spool:
         if self._closing:
             raise SpoolClosed("the collector is stopping")
         if self.is_full:
-            raise SpoolFull(f"{self.bytes:,} bytes wait for ClickHouse, at most {self._max_bytes:,} may")
+            raise SpoolFull(f"{self.size_bytes:,} bytes wait for ClickHouse, at most {self._max_bytes:,} may")
 
     def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None]:
         """Write lines; the future is done when they are on disk.
@@ -148,8 +148,8 @@ class Spool:
         return segment.rows if segment else 0
 
     def adopted(self, segments: list[Segment]) -> None:
-        """Count segments of an adopted folder; call before `start`, or on the writer's thread."""
-        self._written += sum(segment.size for segment in segments)
+        """Count the segments of an adopted folder; call from one thread at a time."""
+        self._adopted += sum(segment.size for segment in segments)
 
     def freed(self, size: int) -> None:
         """Take note that bytes left the disk; call on the loader's thread."""
@@ -229,7 +229,7 @@ class Spool:
             if (
                 all_of_them
                 or segment.rows >= self._seal.rows
-                or segment.size >= self._seal.bytes
+                or segment.size >= self._seal.size_bytes
                 or now - segment.opened_at >= age_s
             ):
                 self._finish(table, segment)

@@ -66,20 +66,24 @@ class Key(NamedTuple):
 
 @dataclass(slots=True)
 class Evidence:
-    """When and how often an edge was seen."""
+    """When and how often an edge was seen.
+
+    Attributes:
+        places: those of its ends that were then a device of a type that belongs to nobody.
+    """
 
     first_seen: str
     last_seen: str
     known_at: str
     event_id: UUID
     sessions: set[int]
+    places: set[int]
 
     def add(self, other: Sighting) -> None:
         """Widen by another sighting of the same edge."""
         self.first_seen = min(self.first_seen, other.first_seen)
         self.last_seen = max(self.last_seen, other.last_seen)
         self.known_at = min(self.known_at, other.known_at)
-        self.event_id = min(self.event_id, other.event_id)
         self.sessions.update(other.sessions)
 
 
@@ -111,10 +115,12 @@ def collect(sightings: Iterable[Sighting]) -> Collected:
     for sighting in sightings:
         own = sorted((i for i in sighting.own if is_identifier(i.value)), key=lambda i: rank(i.namespace))
         linked = [i for i in sighting.linked if is_identifier(i.value)] if sighting.kind == "link" else []
-        if sighting.is_place:
-            collected.places.update(i.node for i in own if i.namespace in INSTALLATIONS)
+        places = {i.node for i in own if i.namespace in INSTALLATIONS} if sighting.is_place else set()
+        collected.places |= places
         for kind, one, other in _pairs(own, linked, identified=sighting.kind == "identify"):
-            _add(collected, kind, one, other, sighting)
+            if one.node != other.node:
+                edge = _add(collected, kind, one, other, sighting)
+                edge.places |= places & {one.node, other.node}
     return collected
 
 
@@ -143,16 +149,15 @@ def _kind(one: Identifier, other: Identifier, *, identified: bool) -> Kind:
     return Kind.LOGIN if identified and one.namespace == USER else Kind.CONTACT
 
 
-def _add(collected: Collected, kind: Kind, one: Identifier, other: Identifier, seen: Sighting) -> None:
-    if one.node == other.node:
-        return
+def _add(collected: Collected, kind: Kind, one: Identifier, other: Identifier, seen: Sighting) -> Evidence:
     collected.identifiers[one.node] = one
     collected.identifiers[other.node] = other
     key = Key(kind, min(one.node, other.node), max(one.node, other.node))
     known = collected.edges.get(key)
     if known is None:
-        collected.edges[key] = Evidence(
-            seen.first_seen, seen.last_seen, seen.known_at, seen.event_id, set(seen.sessions)
+        known = collected.edges[key] = Evidence(
+            seen.first_seen, seen.last_seen, seen.known_at, seen.event_id, set(seen.sessions), set()
         )
     else:
         known.add(seen)
+    return known

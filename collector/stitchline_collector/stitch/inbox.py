@@ -21,16 +21,15 @@ _MAX_PARTS = 200  # names in one statement
 _READ = """
 SELECT
     toString(kind), is_place,
-    arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)), {own}),
-    arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)), {linked}),
-    toString(min(first_seen)), toString(max(last_seen)), toString(min(known_at)), min(event_id),
+    arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)),
+        arrayPushFront(CAST(identifiers, 'Array(Tuple(String, String))'), ('device', device))),
+    arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)), CAST(linked, 'Array(Tuple(String, String))')),
+    toString(min(first_seen)), toString(max(last_seen)), toString(min(known_at)), any(event_id),
     groupUniqArrayArray(64)(sessions)
 FROM identity_inbox
 WHERE _part IN ({parts}) AND sipHash64(device, mapValues(identifiers)) % {slices} = {slice}
 GROUP BY kind, is_place, device, identifiers, linked
 """
-_OWN = "arrayPushFront(CAST(identifiers, 'Array(Tuple(String, String))'), ('device', device))"
-_LINKED = "CAST(linked, 'Array(Tuple(String, String))')"
 
 
 class Parts(NamedTuple):
@@ -82,7 +81,7 @@ class Inbox:
         names = ", ".join(f"'{name}'" for name in parts.names)
         for number in range(slices):
             rows = self._session.query(
-                _READ.format(own=_OWN, linked=_LINKED, parts=names, slices=slices, slice=number)
+                _READ.format(parts=names, slices=slices, slice=number)
             )
             yield [_sighting(row) for row in rows]
 

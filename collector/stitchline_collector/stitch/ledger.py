@@ -92,5 +92,5 @@ def _edge_rows(collected: Collected) -> Iterable[tuple[object, ...]]:
         evidence = (seen.first_seen, seen.last_seen, seen.known_at, seen.event_id, seen.sessions)
         for node, neighbour in ((key.low, key.high), (key.high, key.low)):
             ends = (collected.identifiers[node].namespace, collected.identifiers[neighbour].namespace)
-            places = (node in collected.places, neighbour in collected.places)
+            places = (node in seen.places, neighbour in seen.places)
             yield node, neighbour, key.kind.name.lower(), *ends, *places, *evidence

@@ -194,8 +194,8 @@ def _news(graph: Graph, collected: Collected) -> list[Key]:
         for key, seen in collected.edges.items()
         if (known := recorded.get(key)) is None
         or seen.first_seen < known.first_seen
-        or (key.low in collected.places and not known.low_is_place)
-        or (key.high in collected.places and not known.high_is_place)
+        or (key.low in seen.places and not known.low_is_place)
+        or (key.high in seen.places and not known.high_is_place)
     ]
 
 

@@ -6,7 +6,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-
 from stitchline._calls import Calls
 from stitchline._device import device_from, own_device
 from stitchline._event import Device, Page, encoded, encoder
@@ -260,7 +259,7 @@ class Client(Calls):
         Args:
             timeout_s: seconds at most; `shutdown_timeout_s` when left out.
         """
-        import asyncio  # noqa: PLC0415 - only programs that run asyncio pay for it
+        import asyncio  # only programs that run asyncio pay for it
 
         return await asyncio.to_thread(self.close, timeout_s)
 
@@ -302,7 +301,7 @@ class Client(Calls):
 
     def _resume(self, folder: str) -> None:
         """Start at once where an earlier process left events: they must not wait for a new one."""
-        from stitchline._offline import has_unsent  # noqa: PLC0415 - only where a folder is given
+        from stitchline._offline import has_unsent  # only where a folder is given
 
         if has_unsent(folder):
             self._pipeline.start()

@@ -34,7 +34,7 @@ _HASHED_NOTHING: Final = frozenset(
 
 def sha256_hex(text: str) -> str:
     """Return the SHA-256 of the text's UTF-8 bytes as 64 lower-case hex digits."""
-    import hashlib  # noqa: PLC0415 - 5 ms that programs without contacts never need
+    import hashlib  # 5 ms that programs without contacts never need
 
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -90,7 +90,7 @@ def normal_phone(text: str, default_region: str | None = None) -> str | None:
 def _parsed(number: str, region: str | None) -> str | None:
     """Return the number by `phonenumbers`: E.164, empty when impossible, None when the package is missing."""
     try:
-        import phonenumbers  # noqa: PLC0415 - optional, and 60 ms
+        import phonenumbers  # optional, and 60 ms
     except ImportError:
         return None
     try:

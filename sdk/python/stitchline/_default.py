@@ -41,7 +41,7 @@ class _Default(Calls):
 
     def _speaker(self) -> Speaker:
         client = self.client
-        return self._nobody if client is None else client._speaker()  # type: ignore[no-any-return]  # noqa: SLF001
+        return self._nobody if client is None else client._speaker()  # noqa: SLF001 - one room
 
 
 _default = _Default()

@@ -5,7 +5,7 @@ One snake_case name everywhere: SDK argument, JSON key, ClickHouse column. Field
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - msgspec reads annotations at run time
+from collections.abc import Mapping  # msgspec reads annotations at run time
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 import msgspec

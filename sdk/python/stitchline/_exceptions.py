@@ -18,7 +18,7 @@ class ConfigurationError(StitchlineError, ValueError):
     """A setting of the Client is wrong, so that nothing could ever be delivered."""
 
 
-class InvalidEvent(StitchlineError, ValueError):  # noqa: N818 - reads as what it is, like httpx.InvalidURL
+class InvalidEvent(StitchlineError, ValueError):  # reads as what it is, like httpx.InvalidURL
     """A value given to a call cannot be sent.
 
     Attributes:

@@ -56,7 +56,8 @@ def at_child_exit() -> None:
     for package in ("multiprocessing", "billiard"):
         process: Any = sys.modules.get(f"{package}.process")
         util: Any = sys.modules.get(f"{package}.util")
-        if process is not None and util is not None and getattr(process.current_process(), "_identity", ()):
+        # Empty in the main process, which runs atexit.
+        if process is not None and util is not None and process.current_process()._identity:  # noqa: SLF001
             util.Finalize(None, drain_all, exitpriority=0)
 
 
@@ -66,7 +67,7 @@ def _renew_all() -> None:
 
 
 def _handle_sigterm() -> None:
-    import signal  # noqa: PLC0415 - needed once a Client is made, not at import
+    import signal  # needed once a Client is made, not at import
 
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
@@ -74,7 +75,7 @@ def _handle_sigterm() -> None:
 
 def _on_sigterm(_signum: int, _frame: object) -> None:
     """Drain, then end as if there had been no handler: the parent sees death by SIGTERM."""
-    import signal  # noqa: PLC0415 - imported already
+    import signal  # imported already
 
     drain_all()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -69,8 +69,8 @@ class Cleaner:
         cleaned = ((namespace, self._value(namespace, value)) for namespace, value in given.items())
         return {namespace: value for namespace, value in cleaned if value is not None}
 
-    def _value(self, namespace: str, value: object) -> str | None:
-        if not isinstance(namespace, str) or not namespace:
+    def _value(self, namespace: Any, value: object) -> str | None:
+        if type(namespace) is not str or not namespace:
             raise InvalidEvent("identifiers", namespace, "a namespace is a text such as 'loyalty'")
         if value is None:
             return None  # "I do not know who" is a common call; it claims nothing

@@ -2,8 +2,8 @@
 
 In: milliseconds since 1970. Out: UUIDv7 texts (RFC 9562) and RFC 3339 texts in UTC.
 Guaranteed: ids of one source rise strictly, also within one millisecond and when the clock steps back a little.
-An id costs about 0.6 us, against 4.6 us of ``str(uuid.uuid4())``: random bytes come from the operating system 4 KiB
-at a time, and the leading part is formatted once a millisecond.
+An id costs 0.4 us within a millisecond and 1.8 us in a new one, against 4.6 us of ``str(uuid.uuid4())``: random bytes
+come from the operating system 2 KiB at a time, and only the counter is formatted for each id.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from threading import RLock
 from typing import Final
 
-_POOL_BYTES: Final = 4096
-_CHARS_PER_ID: Final = 16
+_POOL_BYTES: Final = 19 * 128
+_CHARS_PER_ID: Final = 19
 _COUNTER_MAX: Final = 0xFFF
 # A clock corrected by more than this starts afresh: ids must not stay in a wrong future for ever.
 _MAX_STEP_BACK_MS: Final = 10_000
@@ -25,14 +25,15 @@ _VARIANT: Final = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 class IdSource:
     """A source of rising UUIDv7 texts for one process; the caller holds a lock around it."""
 
-    __slots__ = ("_at", "_count", "_ms", "_pool", "_prefix")
+    __slots__ = ("_at", "_count", "_ms", "_pool", "_prefix", "_tail")
 
     def __init__(self) -> None:
         self._pool = ""
         self._at = 0
-        self._ms = -1
         self._count = 0
+        self._ms = -1
         self._prefix = ""
+        self._tail = ""
 
     def next(self, ms: int) -> str:
         """Return the next id.
@@ -41,36 +42,39 @@ class IdSource:
             ms: now, in milliseconds since 1970, UTC.
 
         Returns:
-            A UUIDv7 as 36 characters, greater than the one before.
+            A UUIDv7 as 36 characters, greater than the one before. Ids of one millisecond share their 62 random
+            bits and differ in the counter (RFC 9562, section 6.2, method 1).
         """
+        if ms > self._ms or ms < self._ms - _MAX_STEP_BACK_MS:
+            self._begin(ms)
+        else:
+            self._count += 1
+            if self._count > _COUNTER_MAX:
+                self._begin(self._ms + 1)
+        return f"{self._prefix}{self._count:03x}{self._tail}"
+
+    def _begin(self, ms: int) -> None:
+        """Begin a millisecond: the counter starts at random in its lower half, to leave room."""
         at = self._at
         if at == len(self._pool):
             self._pool = os.urandom(_POOL_BYTES).hex()
             at = 0
         self._at = at + _CHARS_PER_ID
-        tail = self._pool[at : at + _CHARS_PER_ID]
-        if ms > self._ms or ms < self._ms - _MAX_STEP_BACK_MS:
-            self._begin(ms, tail)
-        else:
-            self._count += 1
-            if self._count > _COUNTER_MAX:
-                self._begin(self._ms + 1, tail)
-        return f"{self._prefix}{self._count:03x}-{_VARIANT[tail[0]]}{tail[1:4]}-{tail[4:]}"
-
-    def _begin(self, ms: int, tail: str) -> None:
-        """Begin a millisecond: the counter starts at random in its lower half, to leave room (RFC 9562, 6.2)."""
+        drawn = self._pool[at : at + _CHARS_PER_ID]
         self._ms = ms
-        self._count = int(tail[1:4], 16) & 0x7FF
+        self._count = int(drawn[:3], 16) & 0x7FF
         self._prefix = f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7"
+        self._tail = f"-{_VARIANT[drawn[3]]}{drawn[4:7]}-{drawn[7:]}"
 
 
 class TimeText:
-    """Renders milliseconds as RFC 3339; remembers the second, so that most calls only add three digits."""
+    """Renders milliseconds as RFC 3339; remembers the last, and its second."""
 
-    __slots__ = ("_cached",)
+    __slots__ = ("_last", "_second")
 
     def __init__(self) -> None:
-        self._cached: tuple[int, str] = (-1, "")
+        self._last: tuple[int, str] = (-1, "")
+        self._second: tuple[int, str] = (-1, "")
 
     def render(self, ms: int) -> str:
         """Return e.g. ``2026-11-22T15:20:00.123Z``.
@@ -78,12 +82,17 @@ class TimeText:
         Args:
             ms: milliseconds since 1970, UTC.
         """
+        known_ms, text = self._last  # one attribute: another thread sees a whole pair
+        if known_ms == ms:
+            return text
         second, milli = divmod(ms, 1000)
-        known, prefix = self._cached  # one attribute: another thread sees a whole pair
+        known, prefix = self._second
         if known != second:
             prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-            self._cached = (second, prefix)
-        return f"{prefix}{milli:03d}Z"
+            self._second = (second, prefix)
+        text = f"{prefix}{milli:03d}Z"
+        self._last = (ms, text)
+        return text
 
 
 _lock = RLock()

@@ -61,7 +61,7 @@ def write_atomically(path: str, data: bytes) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-    os.replace(temporary, path)
+    os.replace(temporary, path)  # noqa: PTH105
     sync_folder(os.path.dirname(path))  # noqa: PTH120 - pathlib costs 6 ms at import
 
 

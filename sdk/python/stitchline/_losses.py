@@ -23,7 +23,7 @@ In: every event that will not arrive, with its reason. Out: totals, the host's c
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable  # noqa: TC003 - msgspec reads annotations at run time
+from collections.abc import Callable  # msgspec reads annotations at run time
 from typing import Any, Final
 
 import msgspec
@@ -130,6 +130,6 @@ class Losses:
 
 def warn(message: str, *args: object, exc_info: bool = False) -> None:
     """Log a warning to the logger `stitchline`."""
-    import logging  # noqa: PLC0415 - 5 ms that most programs of this SDK never need at import
+    import logging  # 5 ms that most programs of this SDK never need at import
 
     logging.getLogger("stitchline").warning(message, *args, exc_info=exc_info)

@@ -282,7 +282,7 @@ class OfflineQueue:
                 continue
             try:
                 for part in sorted(part for part in os.listdir(other) if part.endswith(_SUFFIX)):  # noqa: PTH208
-                    os.replace(f"{other}/{part}", self._next_path())
+                    os.replace(f"{other}/{part}", self._next_path())  # noqa: PTH105
                 self._restore_losses(f"{other}/{_LOSSES}")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{other}/{_LOSSES}")  # noqa: PTH108

@@ -7,6 +7,7 @@ parent queued the parent sends.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from os import getpid
@@ -135,23 +136,29 @@ class Pipeline:
         """Wait until all that came in is delivered or dropped."""
         done = threading.Lock()
         done.acquire()
-        if self.queue.progress.when_settled(done.release):
+        wake = done.release  # one object: a bound method is made anew with every look-up
+        if self.queue.progress.when_settled(wake):
             return True
         self.ring()
         if done.acquire(timeout=max(0.0, timeout_s)):
             return True
-        self.queue.progress.forget(done.release)
+        self.queue.progress.forget(wake)
         return False
 
     async def aflush(self, timeout_s: float) -> bool:
         """Do the same without blocking the event loop."""
-        import asyncio  # noqa: PLC0415 - only programs that run asyncio pay for it
+        import asyncio  # only programs that run asyncio pay for it
 
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
+        def finish() -> None:
+            if not done.done():
+                done.set_result(None)
+
         def wake() -> None:
-            loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None))
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(finish)
 
         if self.queue.progress.when_settled(wake):
             return True
@@ -226,7 +233,7 @@ class Pipeline:
 
     def _send(self) -> None:
         """Run the sender; its modules (http.client, zlib) are imported here, away from the caller's thread."""
-        from stitchline._worker import Sender  # noqa: PLC0415 - 40 ms that no caller should wait for
+        from stitchline._worker import Sender  # 40 ms that no caller should wait for
 
         store: Store = self.queue if self._offline is None else self._offline
         self._sender = Sender(self, store)
@@ -236,7 +243,7 @@ class Pipeline:
         folder = self.settings.offline_dir
         if folder is None:
             return
-        from stitchline._offline import OfflineQueue  # noqa: PLC0415 - only where a folder is given
+        from stitchline._offline import OfflineQueue  # only where a folder is given
 
         try:
             self._offline = OfflineQueue.open(folder, self)

@@ -71,7 +71,7 @@ def retry_after_s(header: str | None, now_s: float | None = None) -> float | Non
     text = header.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MAX_RETRY_AFTER_S)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - dates are rare
+    from email.utils import parsedate_to_datetime  # dates are rare
 
     try:
         then = parsedate_to_datetime(text).timestamp()

@@ -7,14 +7,14 @@ could never work is refused when the Client is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable  # noqa: TC003 - msgspec reads annotations at run time
+from collections.abc import Callable  # msgspec reads annotations at run time
 from typing import Final
 
 import msgspec
 
 from stitchline._event import MAX_BATCH_EVENTS, MAX_BODY_BYTES
 from stitchline._exceptions import ConfigurationError, shown
-from stitchline._losses import Drop  # noqa: TC001 - msgspec reads annotations at run time
+from stitchline._losses import Drop  # msgspec reads annotations at run time
 
 _PATH: Final = "/v1/events"
 _POSITIVE: Final = (
@@ -121,7 +121,7 @@ def target(endpoint: str) -> Target:
     Raises:
         ConfigurationError: it is no http(s) address.
     """
-    from urllib.parse import urlsplit  # noqa: PLC0415 - needed once a Client is made, not at import
+    from urllib.parse import urlsplit  # needed once a Client is made, not at import
 
     try:
         parts = urlsplit(endpoint)

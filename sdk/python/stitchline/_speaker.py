@@ -3,11 +3,12 @@
 In: one call. Out: one encoded event in the queue. Guaranteed: user data is checked and encoded before any lock is
 taken; id, time, seq and place in the queue are given together, so that their orders agree; nothing blocks.
 
-This is the hot path. Measured per `track()` of 6 properties, 2.4 us: properties 0.4, event 0.6, id 0.6, the rest calls.
+This is the hot path, one straight function on purpose: each further call in it costs 0.1 us.
 """
 
 from __future__ import annotations
 
+from os import getpid
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -76,6 +77,8 @@ class Speaker:
             InvalidEvent: a value is wrong, and the Client was made with ``debug=True``.
         """
         pipeline = self.pipeline
+        if pipeline.pid != getpid():  # forked by something that does not run Python's fork hooks
+            pipeline.renew()
         try:
             if type(name) is not str or (not name and kind in _NAMED):
                 name = _name(name)
@@ -185,8 +188,10 @@ class Speaker:
 
 def _without_who(tags: Tags) -> Tags:
     rest = tags.copy()
-    for key in ("user", "email", "phone", "identifiers"):
-        rest.pop(key, None)
+    rest.pop("user", None)
+    rest.pop("email", None)
+    rest.pop("phone", None)
+    rest.pop("identifiers", None)
     return rest
 
 

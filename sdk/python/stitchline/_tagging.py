@@ -172,7 +172,7 @@ def uuid_text(value: object) -> str:
     Raises:
         InvalidEvent: it is none.
     """
-    from uuid import UUID  # noqa: PLC0415 - only for calls that bring their own id
+    from uuid import UUID  # only for calls that bring their own id
 
     try:
         return str(UUID(value if isinstance(value, str) else str(value)))

@@ -146,7 +146,7 @@ class Transport:
             self._headers = {**self._headers, **proxy.headers}
             return http.client.HTTPConnection(proxy.host, proxy.port, timeout=timeout_s)
         if self._context is None:
-            import ssl  # noqa: PLC0415 - 10 ms that plain HTTP does not need
+            import ssl  # 10 ms that plain HTTP does not need
 
             self._context = ssl.create_default_context()
         if proxy is None:
@@ -168,8 +168,8 @@ def _proxy(target: Target) -> _Proxy | None:
     """Return the proxy that the environment names for this address (``HTTPS_PROXY``, ``NO_PROXY``, ...)."""
     if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXY_VARIABLES):
         return None
-    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - only behind a proxy
-    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - the same
+    from urllib.parse import unquote, urlsplit  # only behind a proxy
+    from urllib.request import getproxies, proxy_bypass  # the same
 
     named = getproxies()
     url = named.get("https" if target.secure else "http") or named.get("all")

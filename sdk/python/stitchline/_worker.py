@@ -143,7 +143,8 @@ class Sender:
                 half = len(events) // 2
                 return [events[half:], events[:half]]
             failures += 1
-            if decided == "retry" and failures > (self._settings.max_retries or failures):
+            most = self._settings.max_retries
+            if decided == "retry" and most is not None and failures > most:
                 decided, reason = "drop", "retries_exhausted"
             if decided != "retry":
                 self._drop(events, reason, why)

@@ -1,0 +1,1 @@
+"""What Stitchline does in a second, measured beside something known: `python -m benchmarks --help`."""

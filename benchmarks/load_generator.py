@@ -1,0 +1,306 @@
+"""A process that offers load: prepared requests over keep-alive connections, as little work a request as Python allows.
+
+In: a `Plan` as JSON on stdin. Out: one JSON line on stdout when ready and one for each slice of the plan. Guaranteed: a request counts
+only when its reply is 200 and says that all its events were accepted; no event id is sent twice, except in gzip, where
+the prepared bodies repeat.
+
+The plan names several servers and slices of a second or so that alternate between them: this machine's speed changes within seconds, so
+contenders are compared in neighbouring slices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import statistics
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+import uvloop
+
+from benchmarks.events import Traffic, moment, now
+from benchmarks.processes import cpu_s
+
+KEY = "bench-write-key"
+WARM_S = 0.3  # at the beginning of a slice, not counted
+_ID_DIGITS = 8  # the last digits of an event id, rewritten each time the prepared request is sent
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server to send to.
+
+    Attributes:
+        name: as the result names it.
+        port: on 127.0.0.1.
+        accepts: True when its reply says how many events it took.
+        pid: whose CPU time is noted.
+    """
+
+    name: str
+    port: int
+    accepts: bool
+    pid: int
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One slice: who is sent to, for how long; 0 events a second is as fast as it answers.
+
+    Attributes:
+        server: its name.
+        seconds: how long; a slice with `events` ends when they are acknowledged.
+        rate: events a second, 0 without limit.
+        events: how many, 0 without limit.
+    """
+
+    server: str
+    seconds: float
+    rate: float = 0
+    events: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What one load generator does."""
+
+    servers: list[Server]
+    parts: list[Part]
+    connections: int
+    batch_events: int
+    prepared_events: int
+    compressed: bool = False
+    seed: int = 1
+    people: int = 50_000
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """What a slice saw; CPU is that of all threads of a process, as a share of one core."""
+
+    server: str
+    seconds: float
+    requests: int
+    events: int
+    failed: int
+    p50_ms: float
+    p99_ms: float
+    generator_cpu: float
+    server_cpu_s: float
+
+
+class Request:
+    """One prepared request."""
+
+    def __init__(self, traffic: Traffic, batch_events: int, *, compressed: bool) -> None:
+        (batch,) = traffic.batches(1, batch_events)
+        body = msgspec.json.encode(batch)
+        ids = [event["event_id"].encode() for event in batch["events"]]
+        head = (
+            "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {KEY}\r\nUser-Agent: {traffic.user_agent()}\r\n"
+            f"X-Forwarded-For: {traffic.address()}\r\nContent-Type: application/json\r\n"
+        )
+        if compressed:
+            body = gzip.compress(body, 6)
+            head += "Content-Encoding: gzip\r\n"
+        self.bytes = bytearray(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self._ids = [] if compressed else list(self._ends(ids))
+        self._sent_at = 0 if compressed else self.bytes.index(b'"sent_at":"') + len(b'"sent_at":"')
+
+    def renew(self, number: int, sent_at: bytes) -> bytearray:
+        """Make its event ids new and the time of sending now."""
+        digits = b"%08x" % number
+        for end in self._ids:
+            self.bytes[end - _ID_DIGITS : end] = digits
+        if self._sent_at:
+            self.bytes[self._sent_at : self._sent_at + len(sent_at)] = sent_at
+        return self.bytes
+
+    def _ends(self, ids: list[bytes]) -> Iterator[int]:
+        at = 0
+        for event_id in ids:
+            at = self.bytes.index(event_id, at) + len(event_id)
+            yield at
+
+
+class Counts:
+    """What is counted in the current slice."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failed = 0
+        self.times: list[float] = []
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection with its own prepared requests: no other one has them in flight."""
+
+    def __init__(self, offer: Offer, requests: list[Request], expected: bytes) -> None:
+        self._offer = offer
+        self._requests = requests
+        self._expected = expected
+        self._next = 0
+        self._received = b""
+        self._began = 0.0
+        self._transport: asyncio.WriteTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._offer.over:
+            sys.exit(f"the server closed a connection: {exc}")
+
+    def send(self) -> None:
+        offer = self._offer
+        request = self._requests[self._next]
+        self._next = (self._next + 1) % len(self._requests)
+        offer.number += 1
+        offer.in_flight += 1
+        self._began = time.perf_counter()
+        self._transport.write(request.renew(offer.number, offer.sent_at))
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received + data if self._received else data
+        if not received.endswith(self._expected):
+            if not _is_whole(received):
+                self._received = received
+                return
+            self._offer.failed(received)
+        elif not received.startswith(b"HTTP/1.1 200"):
+            self._offer.failed(received)
+        self._received = b""
+        self._offer.answered(self, time.perf_counter() - self._began)
+
+
+class Offer:
+    """The load offered to one server at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.over = False
+        self.number = 0
+        self.in_flight = 0
+        self.sent_at = b""
+        self._counts = Counts()
+        self._running = False
+        self._rate = 0.0
+        self._left = 0
+        self._idle: deque[Connection] = deque()
+        self._connections: dict[str, list[Connection]] = {}
+        self._first_failure = b""
+
+    async def run(self) -> None:
+        """Do what the plan says."""
+        await self._connect()
+        clock = asyncio.create_task(self._keep_time())
+        print(flush=True)
+        for part in self._plan.parts:
+            result = await self._slice(part)
+            print(msgspec.json.encode(result).decode(), flush=True)
+        self.over = True
+        clock.cancel()
+        if self._first_failure:
+            print(f"first failed reply: {self._first_failure!r}", file=sys.stderr)
+
+    def failed(self, reply: bytes) -> None:
+        """Count a reply that is not the one wanted."""
+        self._counts.failed += 1
+        self._first_failure = self._first_failure or reply[:500]
+
+    def answered(self, connection: Connection, seconds: float) -> None:
+        """Count a reply and go on."""
+        self.in_flight -= 1
+        self._counts.requests += 1
+        self._counts.times.append(seconds)
+        if not self._running:
+            return
+        if self._left:
+            self._left -= 1
+            if self._left == 0:
+                self._running = False
+                return
+        if self._rate:
+            self._idle.append(connection)
+        else:
+            connection.send()
+
+    async def _connect(self) -> None:
+        plan = self._plan
+        loop = asyncio.get_running_loop()
+        traffic = Traffic(plan.seed, plan.people)
+        count = max(plan.prepared_events // plan.batch_events, plan.connections)
+        prepared = [Request(traffic, plan.batch_events, compressed=plan.compressed) for _ in range(count)]
+        for server in plan.servers:
+            expected = b'{"accepted":%d,"rejected":[]}' % plan.batch_events if server.accepts else b"{}"
+            self._connections[server.name] = []
+            for index in range(plan.connections):
+                own = prepared[index :: plan.connections]
+                _, connection = await loop.create_connection(
+                    lambda own=own, expected=expected: Connection(self, own, expected), "127.0.0.1", server.port
+                )
+                self._connections[server.name].append(connection)
+
+    async def _slice(self, part: Part) -> Slice:
+        connections = self._connections[part.server]
+        (pid,) = (server.pid for server in self._plan.servers if server.name == part.server)
+        self._running, self._rate = True, part.rate
+        self._left = part.events // self._plan.batch_events
+        self._idle = deque(connections)
+        pacing = asyncio.create_task(self._pace(part.rate))
+        if not part.events:
+            await asyncio.sleep(WARM_S)
+        self._counts = counts = Counts()
+        began, own, theirs = time.perf_counter(), cpu_s(os.getpid()), cpu_s(pid)
+        ends = began + part.seconds
+        while self._running and time.perf_counter() < ends:
+            await asyncio.sleep(min(0.05, ends - time.perf_counter()) if part.events else part.seconds)
+        self._counts = Counts()  # what is answered from here on belongs to no slice
+        seconds = time.perf_counter() - began
+        own, theirs = cpu_s(os.getpid()) - own, cpu_s(pid) - theirs
+        self._running = False
+        pacing.cancel()
+        while self.in_flight:
+            await asyncio.sleep(0.005)
+        p50, p99 = _percentiles(counts.times)
+        good = counts.requests - counts.failed
+        return Slice(
+            part.server, seconds, good, good * self._plan.batch_events, counts.failed, p50, p99, own / seconds, theirs
+        )
+
+    async def _pace(self, rate: float) -> None:
+        if not rate:
+            while self._idle:
+                self._idle.popleft().send()
+            return
+        began, sent = time.perf_counter(), 0
+        while True:
+            due = int((time.perf_counter() - began) * rate / self._plan.batch_events)
+            while sent < due and self._idle:
+                self._idle.popleft().send()
+                sent += 1
+            await asyncio.sleep(0.002)
+
+    async def _keep_time(self) -> None:
+        while True:
+            self.sent_at = moment(now()).encode()
+            await asyncio.sleep(0.01)
+
+
+def _is_whole(reply: bytes) -> bool:
+    head, found, body = reply.partition(b"\r\n\r\n")
+    _, _, length = head.lower().partition(b"content-length:")
+    return bool(found) and len(body) >= int(length.partition(b"\r\n")[0] or b"0")
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float]:
+    if len(seconds) < 100:
+        return (round(statistics.median(seconds) * 1000, 3), 0.0) if seconds else (0.0, 0.0)
+    cuts = statistics.quantiles(seconds, n=100)
+    return round(cuts[49] * 1000, 3), round(cuts[98] * 1000, 3)
+
+
+if __name__ == "__main__":
+    uvloop.run(Offer(msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)).run())

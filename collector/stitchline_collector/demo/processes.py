@@ -1,0 +1,179 @@
+"""The processes of the demo: one collector, and one for each touchpoint.
+
+Guaranteed: whatever happens, the collector is asked to stop, and killed if it does not within 15 s. An error says what
+the process printed last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+from .stories import Touchpoint, folder
+
+READY_WITHIN_S = 60.0
+TOUCHPOINT_WITHIN_S = 30.0
+STOPPED_WITHIN_S = 15.0
+KEY = "demo"
+_LOG_LINES = 12
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says why, with the end of the log."""
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port of the loopback address, or one that is free where it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError("no free port on 127.0.0.1")
+
+
+class Collector:
+    """A `stitchline serve` on the embedded engine.
+
+    Args:
+        data: its folder.
+        port: its port on the loopback address.
+    """
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = data / "collector.log"
+        self._data = data
+        self._port = port
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it can acknowledge events.
+
+        Raises:
+            DemoError: it ended, or was not ready in time.
+        """
+        self._data.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "stitchline_collector", "serve", "--host", "127.0.0.1"]
+        command += ["--port", str(self._port), "--data", str(self._data)]
+        command += ["--clickhouse", f"chdb://{self._data.absolute() / 'clickhouse'}"]
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C reaches the demo only, which then stops the collector in good order.
+            self._process = subprocess.Popen(  # noqa: S603 -- our own command
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_own(), start_new_session=True
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it; what it has acknowledged is loaded first."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def check(self) -> None:
+        """Raise when it is gone.
+
+        Raises:
+            DemoError: it ended by itself.
+        """
+        status = self._process.poll()
+        if status is not None:
+            raise DemoError(f"the collector ended with status {status}\n{self.tail()}")
+
+    def sql(self, query: str) -> list[list[Any]]:
+        """Ask ClickHouse through it; returns the rows.
+
+        Raises:
+            DemoError: it does not answer, or refuses.
+        """
+        try:
+            return list(json.loads(self._ask("/v1/sql?format=JSONCompact", query.encode()))["data"])
+        except urllib.error.HTTPError as error:
+            with error:
+                raise DemoError(f"{error.code} {error.read().decode(errors='replace')}: {query}") from None
+        except (OSError, ValueError) as error:
+            self.check()
+            raise DemoError(f"the collector does not answer: {error}\n{self.tail()}") from None
+
+    def tail(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([f"the end of {self.log}:", *(f"  {line}" for line in lines[-_LOG_LINES:])])
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < deadline:
+            self.check()
+            try:
+                self._ask("/health/ready")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise DemoError(f"the collector was not ready within {READY_WITHIN_S:.0f} s\n{self.tail()}")
+
+    def _ask(self, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(self.url + path, body, {"Authorization": f"Bearer {KEY}"})  # noqa: S310 -- http
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- http
+            return bytes(answer.read())
+
+
+def play(touchpoint: Touchpoint, collector: Collector, scratch: Path) -> list[str]:
+    """Run a touchpoint's process to its end.
+
+    Args:
+        touchpoint: which.
+        collector: where it sends to.
+        scratch: a folder for what its device keeps on disk.
+
+    Returns:
+        The lines it printed.
+
+    Raises:
+        DemoError: it failed or did not end in time.
+    """
+    script = folder() / f"{touchpoint.script}.py"
+    state = scratch / touchpoint.script
+    environment = _own() | {
+        "STITCHLINE_ENDPOINT": collector.url,
+        "STITCHLINE_KEY": KEY,
+        "XDG_STATE_HOME": str(state),  # each process plays a machine of its own
+        "ATM_OFFLINE_DIR": str(state / "journal"),
+    }
+    try:
+        ended = subprocess.run(  # noqa: S603 -- our own command
+            [sys.executable, str(script)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=TOUCHPOINT_WITHIN_S,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"{script} did not end within {TOUCHPOINT_WITHIN_S:.0f} s\n{collector.tail()}") from None
+    if ended.returncode != 0:
+        raise DemoError(f"{script} failed:\n{ended.stdout}{ended.stderr}\n{collector.tail()}")
+    return ended.stdout.splitlines()
+
+
+def _own() -> dict[str, str]:
+    """The environment without settings meant for another collector."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STITCHLINE_")}

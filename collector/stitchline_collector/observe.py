@@ -1,0 +1,177 @@
+"""What an operator sees: liveness, readiness and the metrics of one collector process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from aiohttp import web
+
+from .ingest import Ingest
+from .load import Loader
+from .metrics import CONTENT_TYPE, Metrics, Sample
+from .receive import Receiver
+from .spool import Spool
+from .stitch import Progress
+from .warehouse import Warehouse
+
+_KINDS = {"events": "accepted", "failed": "rejected"}  # what the rows of a spool table are
+
+
+class Observer:
+    """Answers `/health/live`, `/health/ready` and `/metrics`.
+
+    Args:
+        receiver, ingest, spool, loader, warehouse: The rooms of this process.
+        progress: What the stitcher did so far.
+        recovered: Rows found on disk at start, by spool table.
+        stopping: Whether the process is about to end.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        ingest: Ingest,
+        spool: Spool,
+        loader: Loader,
+        warehouse: Warehouse,
+        progress: Callable[[], Progress],
+        recovered: Mapping[str, int],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._receiver = receiver
+        self._ingest = ingest
+        self._spool = spool
+        self._loader = loader
+        self._warehouse = warehouse
+        self._progress = progress
+        self._recovered = recovered
+        self._stopping = stopping
+        self._metrics = Metrics(self._event_terms, self._spool_terms, self._stitch_terms)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes this room answers."""
+        return [
+            web.get("/health/live", self.live),
+            web.get("/health/ready", self.ready),
+            web.get("/metrics", self.metrics),
+        ]
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """The process answers."""
+        return _json({"live": True})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """It can acknowledge. ClickHouse may be away meanwhile; `loading` tells."""
+        why = self._unready()
+        loading = self._loader.loads.fault or (
+            "ok" if self._warehouse.is_open else "ClickHouse has not answered yet"
+        )
+        body = {"ready": not why, "why": why, "loading": loading, "spooled_events": self._spooled("events")}
+        return _json(body, 503 if why else 200)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """Prometheus' text format."""
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    def _unready(self) -> str:
+        if self._stopping():
+            return "stopping"
+        if self._spool.is_full:
+            return "the spool is full"
+        return f"the spool cannot be written: {self._spool.fault.strerror}" if self._spool.fault else ""
+
+    def _spooled(self, table: str) -> int:
+        return self._spool.open_rows(table) + self._loader.waiting_rows(table)
+
+    def _event_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
+        ingested = self._ingest.ingested
+        received = ingested.accepted + sum(ingested.rejected.values())
+        reasons: list[Sample] = [({"reason": reason}, count) for reason, count in ingested.rejected.items()]
+        replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._receiver.replies.items()]
+        yield "counter", "stitchline_events_received", "Events in acknowledged requests", [({}, received)]
+        yield (
+            "counter",
+            "stitchline_events_accepted",
+            "Events acknowledged and on disk",
+            [({}, ingested.accepted)],
+        )
+        yield "counter", "stitchline_events_rejected", "Events kept in failed_events, by reason", reasons
+        yield "counter", "stitchline_requests", "Requests to the event path, by status", replies
+
+    def _spool_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
+        loads = self._loader.loads
+        yield (
+            "counter",
+            "stitchline_rows_recovered",
+            "Rows found on disk at start",
+            _by_kind(self._recovered.__getitem__),
+        )
+        yield "counter", "stitchline_rows_loaded", "Rows in ClickHouse", _by_kind(loads.loaded.__getitem__)
+        yield (
+            "counter",
+            "stitchline_rows_isolated",
+            "Rows ClickHouse refused",
+            _by_kind(loads.isolated.__getitem__),
+        )
+        yield (
+            "counter",
+            "stitchline_rows_damaged",
+            "Rows lost to a damaged disk",
+            _by_kind(loads.damaged.__getitem__),
+        )
+        yield (
+            "gauge",
+            "stitchline_rows_spooled",
+            "Rows on disk, not in ClickHouse yet",
+            _by_kind(self._spooled),
+        )
+        yield "gauge", "stitchline_spool_bytes", "Bytes of the spool on disk", [({}, self._spool.size_bytes)]
+        yield "gauge", "stitchline_spool_segments", "Sealed segments waiting", [({}, self._loader.backlog)]
+        yield "counter", "stitchline_spool_commits", "Group commits", [({}, self._spool.commits)]
+        yield "counter", "stitchline_load_retries", "Inserts that had to be repeated", [({}, loads.retries)]
+        yield "gauge", "stitchline_ready", "1 when it can acknowledge", [({}, float(not self._unready()))]
+
+    def _stitch_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
+        stitch = self._progress()
+        yield "counter", "stitchline_stitch_rounds", "Rounds that found evidence", [({}, stitch.rounds)]
+        yield (
+            "counter",
+            "stitchline_stitch_failures",
+            "Rounds that ClickHouse broke off",
+            [({}, stitch.failures)],
+        )
+        yield "counter", "stitchline_stitch_edges", "Evidence edges read", [({}, stitch.edges)]
+        yield (
+            "counter",
+            "stitchline_stitch_changes",
+            "Nodes that got another person",
+            [({}, stitch.persons_changed)],
+        )
+        yield "counter", "stitchline_stitch_refused", "Edges put into quarantine", [({}, stitch.refused)]
+        yield (
+            "gauge",
+            "stitchline_stitch_lag_seconds",
+            "Age of the oldest evidence when stitched",
+            [({}, stitch.lag_s)],
+        )
+        yield (
+            "gauge",
+            "stitchline_stitch_round_seconds",
+            "Length of the last round",
+            [({}, stitch.last_round_s)],
+        )
+        yield (
+            "gauge",
+            "stitchline_stitch_standby",
+            "1 while another process stitches",
+            [({}, float(stitch.standby))],
+        )
+
+
+def _by_kind(value: Callable[[str], float]) -> list[Sample]:
+    return [({"kind": kind}, value(table)) for table, kind in _KINDS.items()]
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -1,0 +1,278 @@
+"""However the events come, in whatever batches, orders and repetitions, and whatever dies in between: the same persons."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import pytest
+
+from stitchline_collector.engine import EngineUnavailable
+from stitchline_collector.stitch import Stitcher
+from tests.stitch.stories import event, load, state
+from tests.stitch.test_stitcher import stitch
+
+
+def story(luck: random.Random, events: int = 40, town: int = 0) -> list[dict]:
+    """A small town in which everything happens: shared devices, kiosks, forwarded links, late events."""
+
+    def one_of(names: str) -> str:
+        return f"{luck.choice(names)}{town}"
+
+    happened = []
+    for _ in range(events):
+        told = {}
+        if luck.random() < 0.4:
+            told["user"] = one_of("ABCD")
+        if luck.random() < 0.4:
+            told["email"] = one_of("efgh")
+        if luck.random() < 0.2:
+            told["anonymous"] = one_of("xyz")
+        device = luck.choice(["", *(one_of("PQRSK") for _ in range(5))])
+        kind = luck.choice(["track", "track", "identify", "link"])
+        linked = {luck.choice(["device", "email"]): one_of("PQef")} if kind == "link" else {}
+        # Only some events know that K is a kiosk.
+        device_type = "kiosk" if device.startswith("K") and luck.random() < 0.3 else "phone"
+        happened.append(
+            event(luck.randrange(500), device, type=kind, linked=linked, device_type=device_type, **told)
+        )
+    return happened
+
+
+@pytest.fixture
+def at_once(engine):
+    """What a story becomes in one load and one round, told apart from the test's own database by being read first."""
+
+    def told(events: list[dict]) -> dict:
+        load(engine, events)
+        stitch(engine)
+        found = state(engine)
+        session = engine.session()
+        names = (
+            "events_raw identity_inbox identity_edges identity_nodes identity_log identity_members "
+            "identity_quarantine_raw identity_folds"
+        )
+        for table in names.split():
+            session.command(f"TRUNCATE TABLE {table}")
+        session.close()
+        return found
+
+    return told
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_and_batches_give_what_one_batch_gives(engine, at_once, seed):
+    luck = random.Random(seed)
+    events = story(luck)
+    expected = at_once(events)
+    again = events + luck.sample(events, 10)
+    luck.shuffle(again)
+    stitcher = Stitcher(engine, max_rows=luck.choice([1, 3, 1000]), fold_rows=luck.choice([1, 1000]))
+    while again:
+        cut = luck.randint(1, 20)
+        load(engine, again[:cut])
+        again = again[cut:]
+        if luck.random() < 0.7:
+            stitcher.round()
+    while stitcher.round():
+        pass
+    stitcher.close()
+    assert_same(state(engine), expected)
+
+
+class Crash(Exception):
+    """Stands for the end of the process."""
+
+
+class FragileSession:
+    """A real session that dies at its nth statement: before it reached ClickHouse, or after it took effect."""
+
+    def __init__(self, session, dies_at: int, *, after: bool):
+        self._session = session
+        self._left = dies_at
+        self._after = after
+        self.database = session.database
+
+    def __getattr__(self, name):
+        method = getattr(self._session, name)
+
+        def fragile(*args, **kwargs):
+            if name == "close":
+                return method()
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise Crash
+            answer = method(*args, **kwargs)
+            if self._left == 0:
+                raise Crash
+            return answer
+
+        return fragile
+
+
+class FragileEngine:
+    """An engine whose session dies."""
+
+    def __init__(self, engine, dies_at: int, *, after: bool):
+        self._engine, self._dies_at, self._after = engine, dies_at, after
+        self.embedded = True  # the dead process would hold its lease for seconds; test_lease.py is about that
+
+    def session(self):
+        return FragileSession(self._engine.session(), self._dies_at, after=self._after)
+
+
+def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine, at_once):
+    luck = random.Random(7)
+    # A town of its own for each crash: what a crash breaks, no later evidence may mend.
+    towns = [(story(luck, 15, town), story(luck, 15, town)) for town in range(40)]
+    expected = at_once([happened for first, second in towns for happened in first + second])
+    load(engine, [happened for first, _ in towns for happened in first])
+    stitch(engine)
+    outcomes = []
+    for dies_at, (_, second) in enumerate(towns, start=1):
+        load(engine, second)
+        fragile = Stitcher(FragileEngine(engine, dies_at, after=dies_at % 2 == 0), fold_rows=1)
+        outcomes.append(_dies(fragile))
+        fragile.close()
+    stitch(engine)
+    assert_same(state(engine), expected)
+    assert outcomes.index(False) > 15, "rounds have become shorter than this test believes"
+    assert not outcomes[-1], "a round has more statements than this test tries"
+
+
+def _dies(stitcher: Stitcher) -> bool:
+    try:
+        stitcher.round()
+    except Crash:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("statement", ["WHERE _part IN", "DROP PART", "FROM system.parts"])
+def test_a_merge_before_any_statement_loses_nothing(engine, at_once, statement):
+    events = story(random.Random(3))
+    expected = at_once(events)
+    for start in range(0, len(events), 10):
+        load(engine, events[start : start + 10])
+    stitcher = Stitcher(MergingEngine(engine, statement))
+    while stitcher.round() or _waiting(engine):
+        pass
+    stitcher.close()
+    assert_same(state(engine), expected)
+
+
+class MergingEngine:
+    """An engine that merges the inbox right before the first statement of a kind."""
+
+    def __init__(self, engine, statement: str):
+        self._engine, self._statement = engine, statement
+        self.embedded = engine.embedded
+
+    def session(self):
+        return MergingSession(self._engine, self._statement)
+
+
+class MergingSession:
+    """A session of such an engine."""
+
+    def __init__(self, engine, statement: str):
+        self._engine, self._statement, self._session = engine, statement, engine.session()
+        self.database = engine.database
+
+    def __getattr__(self, name):
+        method = getattr(self._session, name)
+
+        def merging(sql="", *args, **kwargs):
+            if self._statement and self._statement in sql:
+                self._statement = ""
+                self._session.command("OPTIMIZE TABLE identity_inbox FINAL")
+            return method(*([sql] if sql else []), *args, **kwargs)
+
+        return merging
+
+
+def test_inserts_beside_the_stitcher_lose_nothing(engine, at_once):
+    luck = random.Random(5)
+    events = story(luck, 120)
+    expected = at_once(events)
+    stop = threading.Event()
+    stitcher = Stitcher(engine, interval_s=0.01)
+    runner = threading.Thread(target=stitcher.run, args=(stop,))
+    runner.start()
+    halves = [
+        threading.Thread(target=_load_in_fives, args=(engine, half)) for half in (events[::2], events[1::2])
+    ]
+    for half in halves:
+        half.start()
+    for half in halves:
+        half.join()
+    _wait_until_empty(engine)
+    stop.set()
+    runner.join()
+    assert stitcher.progress.failures == 0
+    assert_same(state(engine), expected)
+
+
+def test_two_stitchers_at_once_are_harmless(engine, at_once):
+    luck = random.Random(11)
+    events = story(luck, 120)
+    expected = at_once(events)
+    stop = threading.Event()
+    stitchers = [Stitcher(engine, interval_s=0.01) for _ in range(2 if not engine.embedded else 1)]
+    threads = [threading.Thread(target=stitcher.run, args=(stop,)) for stitcher in stitchers]
+    for thread in threads:
+        thread.start()
+    _load_in_fives(engine, events)
+    _wait_until_empty(engine)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert_same(state(engine), expected)
+
+
+def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine):
+    load(engine, [event(0, "P", user="A")])
+    calls = iter([EngineUnavailable("away"), EngineUnavailable("away")])
+
+    class Away:
+        embedded = engine.embedded
+
+        def session(self):
+            for error in calls:
+                raise error
+            return engine.session()
+
+    stop = threading.Event()
+    stitcher = Stitcher(Away(), interval_s=0.01)
+    runner = threading.Thread(target=stitcher.run, args=(stop,))
+    runner.start()
+    _wait_until_empty(engine)
+    stop.set()
+    runner.join()
+    assert stitcher.progress.failures == 2
+    assert stitcher.progress.persons_changed == 1
+
+
+def _load_in_fives(engine, events):
+    for start in range(0, len(events), 5):
+        load(engine, events[start : start + 5])
+
+
+def _wait_until_empty(engine, deadline_s: float = 30):
+    deadline = time.monotonic() + deadline_s
+    while _waiting(engine):
+        assert time.monotonic() < deadline, "the inbox is not empty"
+        time.sleep(0.02)
+
+
+def _waiting(engine) -> int:
+    session = engine.session()
+    rows = session.query("SELECT count() FROM identity_inbox")[0][0]
+    session.close()
+    return rows
+
+
+def assert_same(found, expected):
+    for name, rows in expected.items():
+        assert set(found[name]) ^ set(rows) == set(), name
