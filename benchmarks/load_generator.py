@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 import uvloop
@@ -26,6 +27,7 @@ from benchmarks.events import Traffic, moment, now
 from benchmarks.processes import cpu_s
 
 KEY = "bench-write-key"
+ANSWER_WITHIN_S = 30
 WARM_S = 0.3  # at the beginning of a slice, not counted
 _ID_DIGITS = 8  # the last digits of an event id, rewritten each time the prepared request is sent
 
@@ -146,8 +148,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one, but does not say so
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._offer.over:
@@ -262,13 +263,19 @@ class Offer:
         own, theirs = cpu_s(os.getpid()) - own, cpu_s(pid) - theirs
         self._running = False
         pacing.cancel()
-        while self.in_flight:
-            await asyncio.sleep(0.005)
+        await self._drain()
         p50, p99 = _percentiles(counts.times)
         good = counts.requests - counts.failed
         return Slice(
             part.server, seconds, good, good * self._plan.batch_events, counts.failed, p50, p99, own / seconds, theirs
         )
+
+    async def _drain(self) -> None:
+        deadline = time.monotonic() + ANSWER_WITHIN_S
+        while self.in_flight:
+            if time.monotonic() > deadline:
+                sys.exit(f"{self.in_flight} requests were not answered within {ANSWER_WITHIN_S} s")
+            await asyncio.sleep(0.005)
 
     async def _pace(self, rate: float) -> None:
         if not rate:

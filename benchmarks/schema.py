@@ -74,13 +74,46 @@ def column(name: str, definition: str) -> tuple[str, str]:
     return (rf"\n    {name} (?!MATERIALIZED)[^\n]*?,(?= --|\n)", f"\n    {name} {definition},")
 
 
+NO_CODECS = ((r"(?: CODEC\([^\n]*\))?,\n", ",\n"), (r"SETTINGS (?:default_compression_codec = '[^']*', )?", "SETTINGS "))
+DAY = "toYYYYMMDD(device_time)"
+TIMES = ("occurred_at", "device_time", "sent_at", "received_at")
+ZSTD = (("SETTINGS ", "SETTINGS default_compression_codec = 'ZSTD(1)', "),)
+_TIME_DEFINITION = r"DateTime64\(3, 'UTC'\)( COMMENT '[^']*')?,"
+
+
+def time_codec(codec: str) -> tuple[tuple[str, str], ...]:
+    """Return the changes that give all four times and `seq` a codec."""
+    times = [(rf"\n    {name} {_TIME_DEFINITION}", f"\n    {name} DateTime64(3, 'UTC') CODEC({codec}),") for name in TIMES]
+    return (*times, (r"\n    seq UInt64,", f"\n    seq UInt64 CODEC({codec}),"))
+
+
 GROUPS: dict[str, list[Contender]] = {
     "keys": [
         Contender("device", key("device.id, device_time, event_id")),
         Contender("hour, device", key("toStartOfHour(device_time), device.id, device_time, event_id")),
-        Contender("day, device", key("toDate(device_time), device.id, device_time, event_id")),
-        Contender("day, name, device", key("toDate(device_time), name, device.id, device_time, event_id")),
-        Contender("name, day, device", key("name, toDate(device_time), device.id, device_time, event_id")),
+        Contender("day, device", key(f"{DAY}, device.id, device_time, event_id")),
+        Contender("day, name, device", key(f"{DAY}, name, device.id, device_time, event_id")),
+        Contender("name, day, device", key(f"name, {DAY}, device.id, device_time, event_id")),
+    ],
+    "partitions": [
+        Contender("month"),
+        Contender("week", ((r"PARTITION BY .*?\n--", "PARTITION BY toMonday(device_time)\n--"),)),
+        Contender("none", ((r"PARTITION BY .*?\n--", "--"),)),
+    ],
+    "codecs": [
+        Contender("LZ4", NO_CODECS),
+        Contender("ZSTD(1)", NO_CODECS + ZSTD),
+        Contender("ZSTD(3)", (*NO_CODECS, ("SETTINGS ", "SETTINGS default_compression_codec = 'ZSTD(3)', "))),
+        Contender("Delta", NO_CODECS + ZSTD + time_codec("Delta(8), ZSTD(1)")),
+        Contender("DoubleDelta", NO_CODECS + ZSTD + time_codec("DoubleDelta, ZSTD(1)")),
+        Contender("as chosen"),
+    ],
+    "types": [
+        Contender("as chosen"),
+        Contender("by received_at", ((r"MATERIALIZED toUInt64\(4611.*?\)\),\n", "MATERIALIZED 4611686018427387904 - toUnixTimestamp64Milli(received_at),\n"),)),
+        Contender("String props", ((r"properties JSON[^\n]*,\n", "properties String,\n"),)),
+        Contender("no index", ((r",\n\n    INDEX .*?\n\)", "\n)"),)),
+        Contender("plain text", ((r"LowCardinality\(String\)", "String"),)),
     ],
 }
 

@@ -46,8 +46,9 @@ CREATE TABLE IF NOT EXISTS ${database}.events_raw
                               mapValues(identifiers), mapKeys(identifiers))))[1].2,
         0),
 
-    -- The smallest received_at wins a merge, because ReplacingMergeTree keeps the largest version.
-    precedence UInt64 MATERIALIZED 18446744073709551615 - toUInt64(toUnixTimestamp64Milli(received_at)),
+    -- The first arrival wins a merge, because ReplacingMergeTree keeps the largest version. Copies of an event share
+    -- device_time, so the time since then orders them as received_at does, in a third of the bytes.
+    precedence UInt64 MATERIALIZED toUInt64(4611686018427387904 + toUnixTimestamp64Milli(device_time) - toUnixTimestamp64Milli(received_at)),
 
     INDEX by_device_node device_node TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_person_node person_node TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -55,6 +56,10 @@ CREATE TABLE IF NOT EXISTS ${database}.events_raw
     INDEX by_received_at received_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(precedence)
-PARTITION BY toYYYYMM(device_time)
-ORDER BY (device.id, device_time, event_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+-- A device's clock may say anything: what lies outside these years shares two partitions.
+PARTITION BY multiIf(device_time < toDateTime64('2020-01-01 00:00:00', 3, 'UTC'), 0,
+                     device_time >= toDateTime64('2038-01-01 00:00:00', 3, 'UTC'), 999999,
+                     toYYYYMM(device_time))
+-- Only values that a retry cannot change, and none that names a person. Why the day comes first: docs/decisions/0001.
+ORDER BY (toYYYYMMDD(device_time), device.id, device_time, event_id)
+SETTINGS default_compression_codec = 'ZSTD(1)', non_replicated_deduplication_window = 10000;

@@ -1,10 +1,15 @@
 -- Values that programs write where they know nobody ('null', 'guest', zeros) are no identifiers: were they nodes, they would
 -- join strangers. The same list stands in stitch/identifiers.py, and a test holds the two together.
 ALTER TABLE ${database}.events_raw
-    MODIFY COLUMN device_node UInt64 MATERIALIZED if(
-        lower(device.id) IN ('', '0', 'null', 'none', 'undefined', 'nan', 'unknown', 'anonymous', 'guest', 'test',
-                             '[object object]', '00000000-0000-0000-0000-000000000000'),
-        0, sipHash64('device', '\0', device.id)),
+    -- The installation: the device's id, else its anonymous id.
+    MODIFY COLUMN device_node UInt64 MATERIALIZED multiIf(
+        lower(device.id) NOT IN ('', '0', 'null', 'none', 'undefined', 'nan', 'unknown', 'anonymous', 'guest', 'test',
+                                 '[object object]', '00000000-0000-0000-0000-000000000000'),
+        sipHash64('device', '\0', device.id),
+        lower(identifiers['anonymous']) NOT IN ('', '0', 'null', 'none', 'undefined', 'nan', 'unknown', 'anonymous', 'guest',
+                                                'test', '[object object]', '00000000-0000-0000-0000-000000000000'),
+        sipHash64('anonymous', '\0', identifiers['anonymous']),
+        0),
     -- The deciding person-class identifier: user, e-mail, phone, then any other namespace in alphabetical order.
     MODIFY COLUMN person_node UInt64 MATERIALIZED if(
         ((arraySort(pair -> transform(pair.1, ['user', 'email', 'phone'], ['\0', '\1', '\2'], pair.1),
@@ -13,5 +18,8 @@ ALTER TABLE ${database}.events_raw
                 '[object object]', '00000000-0000-0000-0000-000000000000'),
                 CAST(identifiers, 'Array(Tuple(String, String))'))) AS persons)[1]).1 = '',
         0, sipHash64((persons[1]).1, '\0', (persons[1]).2)),
-    -- A person's events without a device, or on a device of somebody else, are found by this.
-    ADD INDEX IF NOT EXISTS person_node person_node TYPE bloom_filter(0.01) GRANULARITY 1;
+    -- A person's events on other devices than theirs, and those without a device.
+    ADD INDEX IF NOT EXISTS person_node person_node TYPE bloom_filter(0.01) GRANULARITY 1,
+    ADD INDEX IF NOT EXISTS device_node device_node TYPE bloom_filter(0.01) GRANULARITY 1,
+    -- The newest events, which lie in small new parts.
+    ADD INDEX IF NOT EXISTS received_at received_at TYPE minmax GRANULARITY 1;

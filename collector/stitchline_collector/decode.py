@@ -24,6 +24,7 @@ _any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_YEAR_2200_MS = (dt.datetime(2200, 1, 1, tzinfo=dt.UTC) - EPOCH) // dt.timedelta(milliseconds=1)
 _BRACE = ord("{")
 _TWO_SIDED = frozenset({"link", "unlink"})
 
@@ -90,9 +91,13 @@ def decode(body: bytes, limits: Limits) -> Decoded:
         return _one_by_one(body, limits)
     if len(batch.events) > limits.max_batch_events:
         raise TooManyEvents(_too_many(len(batch.events), limits))
+    if _fault_of_defaults(batch) is not None:
+        return _one_by_one(body, limits)
     for event in batch.events:
         if fault(event, limits) is not None:
             return _one_by_one(body, limits)
+    if b"\n" in body:
+        _join_lines(batch.events)
     return Decoded(batch, batch.events, [])
 
 
@@ -127,18 +132,42 @@ def _fault_of_properties(json: bytes, limits: Limits) -> tuple[str, str] | None:
 
 def _fault_of_fields(event: Event) -> tuple[str, str] | None:
     moment = event.occurred_at
-    if moment is not None and not 1970 <= moment.year < 2200:
+    if moment is not None and not _is_possible(moment):
         return f"{moment.isoformat()} is outside 1970 to 2199", ".occurred_at"
-    if moment is None and event.event_id is not None and event.event_id.version != 7:
-        return (
-            "occurred_at is missing: send it, or an event_id that is a UUIDv7 (it holds the time)",
-            ".occurred_at",
-        )
+    if moment is None and event.event_id is not None:
+        if event.event_id.version != 7:
+            return (
+                "occurred_at is missing: send it, or an event_id that is a UUIDv7 (it holds the time)",
+                ".occurred_at",
+            )
+        if event.event_id.int >> 80 >= _YEAR_2200_MS:
+            return "the time in this UUIDv7 is outside 1970 to 2199", ".event_id"
     if not event.name and event.type == "track":
         return "a `track` event needs a name", ".name"
     if event.type in _TWO_SIDED and not event.linked:
         return f"a `{event.type}` event needs `linked`: the other side's identifiers", ".linked"
     return None
+
+
+def _fault_of_defaults(defaults: Defaults) -> tuple[str, str] | None:
+    moment = defaults.sent_at
+    if moment is None or _is_possible(moment):
+        return None
+    return f"{moment.isoformat()} is outside 1970 to 2199", "$.sent_at"
+
+
+def _is_possible(moment: dt.datetime) -> bool:
+    """Whether a time can be told to ClickHouse, and added to and subtracted from without overflow."""
+    return 1970 <= moment.year < 2200
+
+
+def _join_lines(events: list[Event]) -> None:
+    """Take the line ends out of properties, which go into the spool's lines as they came.
+
+    In JSON a line end is white space: inside a string it is escaped.
+    """
+    for event in events:
+        event.properties = msgspec.Raw(bytes(event.properties).replace(b"\n", b" "))
 
 
 def _depth(json: bytes) -> int:
@@ -160,11 +189,12 @@ def _one_by_one(body: bytes, limits: Limits) -> Decoded:
         raise TooManyEvents(_too_many(len(envelope.events), limits))
     raws, envelope.events = envelope.events, []
     around = _encode(envelope)
-    try:
-        defaults, broken = _defaults.decode(around), None
-    except msgspec.MsgspecError as error:
-        # Without its defaults no event of the batch means what its sender meant.
-        defaults, broken = Defaults(), _reason_and_path(error, "$")
+    if len(around) > limits.max_event_bytes:
+        # Each rejection keeps a copy of it: a thousand copies of megabytes would be a bomb.
+        raise Unreadable(
+            f"{len(around):,} bytes around the events, at most {limits.max_event_bytes:,} are taken"
+        )
+    defaults, broken = _read_defaults(around)
     events: list[Event] = []
     rejected: list[Rejected] = []
     for index, raw in enumerate(raws):
@@ -175,7 +205,22 @@ def _one_by_one(body: bytes, limits: Limits) -> Decoded:
             envelope.events = [raw]
             rejection = Rejection(index, _event_id(bytes(raw)), *why)
             rejected.append(Rejected(rejection, _encode(envelope)))
+    _join_lines(events)
     return Decoded(defaults, events, rejected)
+
+
+def _read_defaults(around: bytes) -> tuple[Defaults, tuple[str, str] | None]:
+    """The batch's defaults, or what is wrong with them: then no event of it means what its sender meant."""
+    try:
+        around.decode()
+        defaults = _defaults.decode(around)
+    except msgspec.MsgspecError as error:
+        return Defaults(), _reason_and_path(error, "$")
+    except UnicodeDecodeError as error:
+        return Defaults(), (f"not UTF-8: 0x{around[error.start]:02x}", "$")
+    except RecursionError:
+        return Defaults(), ("nested too deep to be read", "$")
+    return defaults, _fault_of_defaults(defaults)
 
 
 def _open(body: bytes) -> Envelope:
@@ -201,6 +246,8 @@ def _read(raw: bytes, index: int, limits: Limits) -> tuple[Event | None, tuple[s
         return None, _reason_and_path(error, at)
     except UnicodeDecodeError as error:
         return None, (f"not UTF-8: byte {error.start} is 0x{raw[error.start]:02x}", at)
+    except RecursionError:
+        return None, ("nested too deep to be read", at)
     found = fault(event, limits)
     return (event, None) if found is None else (None, (found[0], at + found[1]))
 
@@ -214,7 +261,7 @@ def _event_id(raw: bytes) -> str:
     """The event's own id, as far as a broken event has one."""
     try:
         value = _any.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     found = value.get("event_id") if isinstance(value, dict) else None
     return found[:64] if isinstance(found, str) else ""

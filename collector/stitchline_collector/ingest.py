@@ -90,6 +90,16 @@ class Ingest:
             stored.append(done)
         return Accepted(events, rejections, stored)
 
+    def store_row(self, line: bytes) -> asyncio.Future[None]:
+        """Begin to store one event that is a line already.
+
+        Raises:
+            SpoolUnavailable: nothing can be stored now.
+        """
+        done = self._spool.append("events", line + b"\n", 1)
+        done.add_done_callback(lambda done: self._count_accepted(done, 1))
+        return done
+
     def _count_accepted(self, done: asyncio.Future[None], events: int) -> None:
         if not done.cancelled() and done.exception() is None:
             self.ingested.accepted += events

@@ -21,7 +21,6 @@ from .ingest import Ingest
 from .receive import NotDurable, Origin, Refusal
 from .receive.events import key_of
 from .receive.refusals import unavailable, unknown_key
-from .spool import Spool
 from .warehouse import Warehouse
 from .wire import Event
 
@@ -62,7 +61,6 @@ class Replay:
 
     Args:
         ingest: The event path.
-        spool: Where rows that ClickHouse had refused go again.
         limits: What a batch may hold.
         warehouse: Where they are found and marked.
         may: Whether a key has a right.
@@ -71,13 +69,11 @@ class Replay:
     def __init__(
         self,
         ingest: Ingest,
-        spool: Spool,
         limits: Limits,
         warehouse: Warehouse,
         may: Callable[[str, str], bool],
     ) -> None:
         self._ingest = ingest
-        self._spool = spool
         self._limits = limits
         self._warehouse = warehouse
         self._may = may
@@ -140,7 +136,7 @@ class Replay:
         """Begin to store a failed event; empty if it fails again."""
         raw = failure.raw if isinstance(failure.raw, bytes) else failure.raw.encode()
         if failure.kind == "row":
-            return [self._spool.append("events", raw + b"\n", 1)]
+            return [self._ingest.store_row(raw)]
         try:
             decoded = decode(raw, self._limits)
         except Unreadable:

@@ -90,7 +90,7 @@ class Collector:
         self._loader.start()
         self._stitching.start()
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
-        await self._listen(ingest, Replay(ingest, self._spool, limits, self._warehouse, self._may))
+        await self._listen(ingest, Replay(ingest, limits, self._warehouse, self._may))
 
     async def stop(self) -> None:
         """Take no more, make everything durable, load what the time allows, end."""
@@ -168,7 +168,10 @@ class Collector:
         """Adopt what processes that die while this one lives leave behind."""
         while True:
             await asyncio.sleep(ADOPT_EVERY_S)
-            await asyncio.to_thread(self._adopt)
+            try:
+                await asyncio.to_thread(self._adopt)
+            except OSError as error:
+                log.warning("cannot adopt now, trying again: %s", error)
 
     def _on_gone(self, segment: Segment) -> None:
         """A segment left the disk (called on the loader's thread)."""

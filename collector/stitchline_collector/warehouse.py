@@ -9,7 +9,7 @@ import logging
 import threading
 
 from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
-from .migrate import apply
+from .migrate import MigrationEdited, apply
 
 RETRY_S = 2.0
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Warehouse:
                 self._try()
             except EngineUnavailable:
                 continue
-            except EngineError:
+            except (EngineError, MigrationEdited, ValueError):
                 log.exception("ClickHouse is back, but cannot be used; events are kept on disk")
                 continue
             log.info("ClickHouse is back")

@@ -44,7 +44,9 @@ def make_client(collector: ScriptedCollector, tmp_path: Path) -> Iterator[Callab
 
 
 @pytest.fixture
-def run_script(collector: ScriptedCollector, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def run_script(
+    collector: ScriptedCollector, tmp_path: Path
+) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Start programs of their own; ``URL``, ``STATE`` and ``DIR`` are given to them."""
     started: list[subprocess.Popen[str]] = []
     prelude = (

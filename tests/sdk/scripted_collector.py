@@ -132,10 +132,17 @@ def reject(*indexes: int) -> Step:
         events = request.batch["events"]
         handler.server.keep([event for index, event in enumerate(events) if index not in indexes])
         rejected = [
-            {"index": index, "event_id": events[index]["event_id"], "reason": "too cold", "path": "$.properties.x"}
+            {
+                "index": index,
+                "event_id": events[index]["event_id"],
+                "reason": "too cold",
+                "path": "$.properties.x",
+            }
             for index in indexes
         ]
-        handler.answer(200, json.dumps({"accepted": len(events) - len(indexes), "rejected": rejected}).encode())
+        handler.answer(
+            200, json.dumps({"accepted": len(events) - len(indexes), "rejected": rejected}).encode()
+        )
 
     return step
 

@@ -211,7 +211,9 @@ def test_rejected_events_are_counted_with_what_the_collector_said(collector, mak
     assert client.flush(20)
     assert collector.names() == ["good", "fine"]
     assert client.losses == {"rejected": 1}
-    assert [(drop.event["name"], drop.message, drop.path) for drop in drops] == [("bad", "too cold", "$.properties.x")]
+    assert [(drop.event["name"], drop.message, drop.path) for drop in drops] == [
+        ("bad", "too cold", "$.properties.x")
+    ]
 
 
 def test_losses_are_reported_with_the_next_batch_and_only_once(collector, make_client):

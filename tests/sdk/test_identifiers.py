@@ -15,7 +15,9 @@ from stitchline._contacts import normal_email, normal_phone
 from stitchline._identifiers import Cleaner
 from stitchline.testing import RecordingClient
 
-VECTORS = json.loads((Path(__file__).parents[2] / "sdk/spec/vectors/hashing.json").read_text(encoding="utf-8"))
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "sdk/spec/vectors/hashing.json").read_text(encoding="utf-8")
+)
 
 
 def cleaned(namespace: str, value: object, *, hashed: bool = True, region: str | None = None) -> Any:
@@ -58,7 +60,21 @@ def test_a_national_number_needs_its_region():
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", "null", "None", "undefined", "NaN", "guest", "[object Object]", "0", 0, "000", uuid.UUID(int=0)]
+    "value",
+    [
+        "",
+        " ",
+        "null",
+        "None",
+        "undefined",
+        "NaN",
+        "guest",
+        "[object Object]",
+        "0",
+        0,
+        "000",
+        uuid.UUID(int=0),
+    ],
 )
 def test_a_login_that_names_nobody_is_no_identifier(value):
     assert cleaned("user", value) == "refused"

@@ -45,7 +45,8 @@ def test_an_end_without_network_is_bounded_in_time(run_script):
 
 def test_an_event_of_another_exit_handler_is_sent(run_script, collector):
     program = run_script(
-        CLIENT + "import atexit\natexit.register(lambda: client.track('from atexit'))\nclient.track('first')\n"
+        CLIENT
+        + "import atexit\natexit.register(lambda: client.track('from atexit'))\nclient.track('first')\n"
     )
     assert program.wait(30) == 0
     assert collector.names() == ["first", "from atexit"]

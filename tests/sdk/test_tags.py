@@ -63,7 +63,12 @@ def test_an_event_carries_id_time_counter_session_channel_and_device():
     assert event.occurred_at == "2026-11-18T11:06:40.000Z"
     assert event.seq == 1
     assert event.session_id == client.session_id
-    assert (event.channel, event.stage, event.device["id"], event.device["type"]) == ("atm", "use", "atm-7", "atm")
+    assert (event.channel, event.stage, event.device["id"], event.device["type"]) == (
+        "atm",
+        "use",
+        "atm-7",
+        "atm",
+    )
 
 
 def test_the_device_is_filled_in_from_the_system(monkeypatch):
@@ -178,7 +183,11 @@ def test_link_and_unlink_name_the_other_side():
     client.unlink({"user": 42}, properties={"reason": "wrong person"})
     link, unlink = client.events
     assert (link.type, link.linked["device"], len(link.linked["email"])) == ("link", "tv-1", 64)
-    assert (unlink.type, unlink.linked, unlink.properties) == ("unlink", {"user": "42"}, {"reason": "wrong person"})
+    assert (unlink.type, unlink.linked, unlink.properties) == (
+        "unlink",
+        {"user": "42"},
+        {"reason": "wrong person"},
+    )
 
 
 def test_consent_is_carried_by_later_events_and_added_to():
@@ -192,7 +201,9 @@ def test_page_campaign_time_and_id_can_be_given():
     client = RecordingClient()
     moment = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=timezone(timedelta(hours=2)))
     known = uuid.uuid4()
-    client.page("Home", page=Page(url="https://x.example/", title="X"), campaign={"source": "news"}, event_id=known)
+    client.page(
+        "Home", page=Page(url="https://x.example/", title="X"), campaign={"source": "news"}, event_id=known
+    )
     client.screen("Menu", occurred_at=moment, campaign=Campaign(medium="email"))
     page, screen = client.events
     assert (page.page, page.campaign, page.event_id) == (
@@ -214,7 +225,13 @@ def test_properties_are_a_snapshot():
 def test_properties_may_hold_what_programs_hold():
     client = RecordingClient()
     client.track(
-        "x", {"at": datetime(2026, 1, 1, tzinfo=UTC), "price": Decimal("9.90"), "id": uuid.UUID(int=7), "nan": math.nan}
+        "x",
+        {
+            "at": datetime(2026, 1, 1, tzinfo=UTC),
+            "price": Decimal("9.90"),
+            "id": uuid.UUID(int=7),
+            "nan": math.nan,
+        },
     )
     assert client.events[0].properties == {
         "at": "2026-01-01T00:00:00Z",
@@ -303,7 +320,9 @@ def test_any_json_is_queued_or_counted_and_never_raises(name, properties):
 
 def test_a_scope_speaks_for_one_person_on_one_device():
     client = RecordingClient(channel="api")
-    scope = client.scope(device_id="d1", user="42", channel="web", session_id="s1", consent={"analytics": True})
+    scope = client.scope(
+        device_id="d1", user="42", channel="web", session_id="s1", consent={"analytics": True}
+    )
     scope.track("a")
     client.track("b")
     inside, outside = client.events

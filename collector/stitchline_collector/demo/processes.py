@@ -168,7 +168,9 @@ def play(touchpoint: Touchpoint, collector: Collector, scratch: Path) -> list[st
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        raise DemoError(f"{script} did not end within {TOUCHPOINT_WITHIN_S:.0f} s\n{collector.tail()}") from None
+        raise DemoError(
+            f"{script} did not end within {TOUCHPOINT_WITHIN_S:.0f} s\n{collector.tail()}"
+        ) from None
     if ended.returncode != 0:
         raise DemoError(f"{script} failed:\n{ended.stdout}{ended.stderr}\n{collector.tail()}")
     return ended.stdout.splitlines()

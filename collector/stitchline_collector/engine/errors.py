@@ -14,11 +14,17 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError
+else:
+    from backports.zstd import ZstdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +133,8 @@ _NOISE = re.compile(
     r"Received ClickHouse exception, code: \d+, server response: |HTTP driver received HTTP status \d+, server response: "
     r"|Code: \d+\. DB::Exception: |\s*\(version [^()]*(?:\([^()]*\))?\)|\s*\(for url [^()]*\)"
 )
+_CODE = re.compile(r"Code: (\d+)")
+_ZSTD_DECODER_FAILED = 561
 _ROW_DUMP = re.compile(r"\n(?::\s*)?\n?Row \d+:|: Buffer has gone")
 
 # Every failure reaches the caller as an exception; the driver would log it, with a traceback, a second time.
@@ -146,13 +154,12 @@ def mapped(where: str, *, inserting: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (ClickHouseError, HTTPError, OSError) as error:
+    except (ClickHouseError, HTTPError, OSError, ZstdError) as error:
         raise _translated(error, where, inserting=inserting) from error
 
 
 def _translated(error: Exception, where: str, *, inserting: bool) -> EngineError:
-    code = getattr(error, "code", None) or 0
-    message = _message(error)
+    code, message = _said(error)
     if code in RETRY_LATER or (inserting and code in RETRY_INSERT_LATER):
         return EngineUnavailable(message, code)
     if inserting and code in DATA_ERRORS:
@@ -162,6 +169,21 @@ def _translated(error: Exception, where: str, *, inserting: bool) -> EngineError
     if isinstance(error, (OperationalError, DatabaseError, HTTPError, OSError)):
         return EngineUnavailable(f"ClickHouse at {where} does not answer: {_deepest(error)}")
     return QueryError(message)
+
+
+def _said(error: Exception) -> tuple[int, str]:
+    """ClickHouse's code, 0 if it has none, and its message."""
+    if isinstance(error, ZstdError):
+        return _ZSTD_DECODER_FAILED, str(
+            error
+        )  # decompressed on this side, before the embedded engine sees it
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        # The embedded engine quotes a bad row in its message, and bytes that are no UTF-8 hide it from the driver.
+        text = cause.object.decode(errors="backslashreplace")
+        found = _CODE.search(text)
+        return int(found[1]) if found else 0, _message(Exception(text))
+    return getattr(error, "code", None) or 0, _message(error)
 
 
 def _message(error: BaseException) -> str:

@@ -34,6 +34,7 @@ def parse(header: str) -> Agent:
     `user_agents.parse` matches a new string with interpreted patterns in 800 us, so unique strings could stall the
     collector. The same reading on the matches of `ua_parser`'s compiled engine takes about 30 us.
     """
+    header = header.encode(errors="replace").decode()  # bytes that are not UTF-8 arrive as surrogates
     found = ua_parser.parse(header)
     agent = parsers.UserAgent.__new__(parsers.UserAgent)
     agent.ua_string = header

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..engine import DataRejected, Session
+from ..engine import DataRejected, EngineUnavailable, Session
 from ..rows import EVENT_COLUMNS, FAILED_COLUMNS, FailedRow, encode_lines, quote_bytes
 from ..spool import Segment, check_whole, read_lines
+from ..spool.folder import sync_directory
 from ..spool.frames import frame
 from ..spool.segment import SPLIT
 
@@ -44,7 +45,14 @@ def insert_segment(session: Session, segment: Segment) -> Loaded:
     """
     body = segment.path.read_bytes()
     check_whole(body)
-    _insert(session, segment.table, body, segment.token)
+    try:
+        _insert(session, segment.table, body, segment.token)
+    except (EngineUnavailable, DataRejected):
+        raise
+    except Exception:
+        # A wrong checksum has another name in each engine: ask the segment itself, too costly to do before each insert.
+        read_lines(body)
+        raise
     return Loaded(segment.rows)
 
 
@@ -63,7 +71,11 @@ def insert_split(session: Session, segment: Segment) -> Loaded:
 
 def mark_split(segment: Segment) -> Segment:
     """Note on disk that the segment is to be sent in parts."""
-    return segment if segment.is_split else segment.renamed(SPLIT)
+    if segment.is_split:
+        return segment
+    split = segment.renamed(SPLIT)
+    sync_directory(split.path.parent)  # a power loss must not make it whole again after a part was sent
+    return split
 
 
 def _insert_part(session: Session, segment: Segment, lines: list[bytes], first: int, last: int) -> int:

@@ -81,16 +81,18 @@ class Loader:
     def _run(self) -> None:
         failures = 0
         while True:
+            if self._stopping.is_set() and (not self._segments or time.monotonic() > self._deadline):
+                return self._close()
             if not self._segments:
-                if self._stopping.is_set():
-                    return self._close()
                 self._work.acquire()
                 continue
             try:
                 self._load(self._segments[0])
                 failures = 0
                 self.loads.fault = ""
-            except (EngineError, OSError) as error:
+            except Exception as error:  # a dead loader would be a silent one
+                if not isinstance(error, (EngineError, OSError)):
+                    log.exception("loading %s failed unexpectedly", self._segments[0].path)
                 failures += 1
                 self._note(error)
                 if self._wait(failures):
@@ -116,10 +118,10 @@ class Loader:
             self._finish(segment, done)
 
     def _finish(self, segment: Segment, done: Loaded) -> None:
-        self.loads.loaded[segment.table] += done.rows
-        self.loads.isolated[segment.table] += done.isolated
         segment.path.unlink()
         self._segments.popleft()
+        self.loads.loaded[segment.table] += done.rows
+        self.loads.isolated[segment.table] += done.isolated
         self._on_gone(segment)
 
     def _replace_damaged(self, segment: Segment) -> None:

@@ -72,7 +72,7 @@ class Receiver:
 
     async def _stored(self, accepted: Accepted, grant: Grant) -> None:
         """Wait until it is on disk."""
-        grant.spend(accepted.accepted)
+        grant.spend(accepted.accepted + len(accepted.rejected))
         try:
             for stored in accepted.stored:
                 await stored

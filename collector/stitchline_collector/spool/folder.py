@@ -6,6 +6,7 @@ one way of recovery.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -16,6 +17,7 @@ from .frames import sound_prefix
 from .segment import CORRUPT, OPEN, SEALED, SPLIT, Segment
 
 _LOCK = "lock"
+PROBE = "probe"  # written while the disk is full, to learn when it no longer is
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,7 @@ class Folder:
 
     def recover(self) -> list[Segment]:
         """Make every segment sendable: cut torn tails, seal what was open, oldest first."""
+        (self.path / PROBE).unlink(missing_ok=True)
         recovered = []
         for path in sorted(self.path.iterdir()):
             if path.suffix in (OPEN, SEALED, SPLIT):
@@ -82,16 +85,24 @@ def adopt(spool: Path) -> list[tuple[Folder, list[Segment]]]:
     """Take over every folder under `spool` that no process holds, with its segments ready to be sent."""
     if not spool.exists():
         return []
-    found = [path for path in spool.iterdir() if path.is_dir()]
-    found.sort(key=lambda path: path.stat().st_mtime_ns)
     adopted = []
-    for path in found:
+    for path in _oldest_first(spool):
         folder = Folder.take_over(path)
         if folder is not None:
             segments = folder.recover()
             if segments or not folder.remove_if_empty():
                 adopted.append((folder, segments))
     return adopted
+
+
+def _oldest_first(spool: Path) -> list[Path]:
+    """The folders others can see; hidden ones are being made."""
+    found = []
+    for path in spool.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # its adopter has just removed it
+            if path.is_dir() and not path.name.startswith("."):
+                found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
 
 
 def sync_directory(path: Path) -> None:

@@ -63,7 +63,8 @@ def read_lines(segment: bytes) -> list[bytes]:
     """
     check_whole(segment)
     try:
-        return zstd.decompress(segment).splitlines()
+        # Not splitlines: it would also end a line at a carriage return, which is white space in JSON.
+        return zstd.decompress(segment).split(b"\n")[:-1]
     except zstd.ZstdError as error:
         raise CorruptSegment(str(error)) from None
 

@@ -18,10 +18,13 @@ from pathlib import Path
 import msgspec
 
 from ..receive import NotDurable
-from .folder import Folder, sync_directory
+from .folder import PROBE, Folder, sync_directory
 from .frames import frame
 from .segment import SEALED, Segment, segment_path
 
+PROBE_EVERY_S = 1.0
+_PROBE_BYTES = 64 * 1024
+_LARGEST_RATIO = 16  # of inflated to compressed bytes; usual rows have 5
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +56,7 @@ class _Open:
         self.opened_at = now
         self.rows = 0
         self.size = 0
+        self.inflated = 0
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
@@ -167,13 +171,18 @@ class Spool:
         loop = asyncio.get_running_loop()
         while not self._closing or self._waiting:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._seal.age_s / 4 if self._open else None)
+                await asyncio.wait_for(self._wake.wait(), self._longest_pause_s())
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
             outcome = await loop.run_in_executor(self._thread, self._commit, waiting)
             for table, group in waiting.items():
                 _settle(group, outcome.get(table))
         await loop.run_in_executor(self._thread, self._seal_due, True)
+
+    def _longest_pause_s(self) -> float | None:
+        if self.fault is not None:
+            return PROBE_EVERY_S
+        return self._seal.age_s / 4 if self._open else None
 
     def _commit(self, waiting: dict[str, _Waiting]) -> dict[str, SpoolUnavailable]:
         """Write each table's lines; returns why, for those that could not be."""
@@ -189,20 +198,40 @@ class Spool:
                     log.error("the spool cannot be written, answering 503: %s", error)  # noqa: TRY400
                 self.fault = error
                 failed[table] = SpoolUnavailable(f"the spool cannot be written: {error.strerror}")
+        if self.fault is not None and not waiting:
+            self._probe()
         self._seal_due()
         return failed
 
+    def _probe(self) -> None:
+        """Try the disk again: nobody sends to a collector that is not ready, so no request would find out."""
+        path = self._folder.path / PROBE
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _write_all(file, bytes(_PROBE_BYTES))
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+                path.unlink()
+        except OSError as error:
+            self.fault = error
+        else:
+            log.info("the spool can be written again")
+            self.fault = None
+
     def _write(self, table: str, lines: bytes, rows: int) -> None:
         data = frame(lines)
-        segment = self._open.get(table) or self._new_segment(table)
         try:
+            segment = self._open.get(table) or self._new_segment(table)
             _write_all(segment.file, data)
             os.fdatasync(segment.file)
         except OSError:
             # Whatever of the frame reached the disk must not stand before the next one.
-            self._abandon(table, segment)
+            self._abandon(table)
             raise
         segment.size += len(data)
+        segment.inflated += len(lines)
         segment.rows += rows
         self._written += len(data)
         self.commits += 1
@@ -210,12 +239,15 @@ class Spool:
     def _new_segment(self, table: str) -> _Open:
         self._number += 1
         segment = _Open(segment_path(self._folder.path, self._number, table), time.monotonic())
-        sync_directory(self._folder.path)
         self._open[table] = segment
+        sync_directory(self._folder.path)
         return segment
 
-    def _abandon(self, table: str, segment: _Open) -> None:
+    def _abandon(self, table: str) -> None:
         """Seal a segment at its last commit: after a failed fsync the file is not to be trusted further."""
+        segment = self._open.get(table)
+        if segment is None:
+            return
         # Where even this fails, the loader finds the torn tail and cuts it.
         with contextlib.suppress(OSError):
             os.ftruncate(segment.file, segment.size)
@@ -230,15 +262,19 @@ class Spool:
                 all_of_them
                 or segment.rows >= self._seal.rows
                 or segment.size >= self._seal.size_bytes
+                # ClickHouse holds the inflated rows of an insert in memory.
+                or segment.inflated >= self._seal.size_bytes * _LARGEST_RATIO
                 or now - segment.opened_at >= age_s
             ):
                 self._finish(table, segment)
 
     def _finish(self, table: str, segment: _Open) -> None:
         del self._open[table]
-        os.close(segment.file)
+        with contextlib.suppress(OSError):  # every commit of it is synced already
+            os.close(segment.file)
         if segment.rows == 0:
-            segment.path.unlink()
+            with contextlib.suppress(OSError):  # found empty and removed by whoever adopts the folder
+                segment.path.unlink()
             return
         sealed = Segment(segment.path, segment.rows, segment.size)
         try:

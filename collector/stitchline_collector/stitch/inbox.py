@@ -80,9 +80,7 @@ class Inbox:
         slices = max(1, -(-parts.rows // max_rows))
         names = ", ".join(f"'{name}'" for name in parts.names)
         for number in range(slices):
-            rows = self._session.query(
-                _READ.format(parts=names, slices=slices, slice=number)
-            )
+            rows = self._session.query(_READ.format(parts=names, slices=slices, slice=number))
             yield [_sighting(row) for row in rows]
 
     def drop(self, parts: Parts) -> None:

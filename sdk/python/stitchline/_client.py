@@ -167,8 +167,8 @@ class Client(Calls):
     @property
     def pending(self) -> int:
         """How many events are neither delivered nor lost, in memory or on disk."""
-        progress = self._pipeline.queue.progress
-        return progress.accepted - progress.settled
+        queue = self._pipeline.queue
+        return queue.accepted - queue.progress.settled
 
     def scope(
         self,

@@ -5,7 +5,7 @@ In: every pipeline that is made. Guaranteed, each within the Client's `shutdown_
 - SIGTERM drains, then ends the process as it would have: only where nobody else handles SIGTERM when the Client is
   made, and only from the main thread. A host with a handler of its own ends in its own way, which runs `atexit`;
 - a `multiprocessing` or `billiard` (Celery) child drains, although those skip `atexit`;
-- a forked child begins empty.
+- a forked child begins empty, and no fork happens while a thread of ours is importing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from stitchline._pipeline import Pipeline
 
 _pipelines: WeakSet[Pipeline] = WeakSet()
+
+# Held while a thread of ours imports, and by every fork: a child forked in the middle of an import would wait for ever
+# for a thread that it does not have.
+importing = threading.RLock()
 _installed = False
 
 
@@ -32,7 +36,9 @@ def watch(pipeline: Pipeline, *, sigterm: bool) -> None:
         _installed = True
         atexit.register(drain_all)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_renew_all)
+            os.register_at_fork(
+                before=importing.acquire, after_in_parent=importing.release, after_in_child=_renew_all
+            )
     if sigterm and threading.current_thread() is threading.main_thread():
         _handle_sigterm()
 
@@ -62,6 +68,7 @@ def at_child_exit() -> None:
 
 
 def _renew_all() -> None:
+    importing.release()
     for pipeline in list(_pipelines):
         pipeline.renew()
 

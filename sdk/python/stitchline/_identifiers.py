@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from stitchline._contacts import is_hash, known_hash, normal_email, normal_phone, sha256_hex
+from stitchline._event import encoded
 from stitchline._exceptions import InvalidEvent
 
 _NAMES_NOBODY: Final = frozenset(
@@ -31,6 +34,8 @@ _NAMES_NOBODY: Final = frozenset(
 )
 _CONTACTS: Final = frozenset({"email", "phone"})
 
+_REMEMBERED: Final = 1024
+
 Refuse = Callable[[str, object, str], None]
 """Called with namespace, value and what was expected; raises in debug, else counts."""
 
@@ -48,6 +53,37 @@ class Cleaner:
         self._hash_contacts = hash_contacts
         self._default_region = default_region
         self._refuse = refuse
+        self._known: dict[tuple[object, ...], msgspec.Raw] = {}
+
+    def wire(
+        self, user: object, email: object, phone: object, identifiers: Mapping[str, Any] | None
+    ) -> msgspec.Raw | None:
+        """Return the identifiers as JSON, or None when nobody is named.
+
+        Those of the last people are remembered: programs speak of the same person many times in a row, and a look-up
+        costs 0.3 us against 3 us of cleaning (6 us with a hash).
+
+        Raises:
+            InvalidEvent: as `clean`.
+        """
+        # With the type, because 1 == 1.0 == True.
+        key = (type(user), user, email, phone)
+        try:
+            known = None if identifiers else self._known.get(key)
+        except TypeError:  # not hashable: `clean` says what is wrong
+            known = None
+        if known is not None:
+            return known
+        who = self.clean(user, email, phone, identifiers)
+        if not who:
+            return None
+        known = encoded(who)
+        # What was refused is not remembered: each refusal counts.
+        if not identifiers and len(who) == sum(part is not None for part in key[1:]):
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = known
+        return known
 
     def clean(
         self, user: object, email: object, phone: object, identifiers: Mapping[str, Any] | None

@@ -72,9 +72,10 @@ class OfflineQueue:
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
         slot, lock_fd = _free_slot(folder)
         queue = cls(slot, lock_fd, pipeline)
+        queue._number = max((int(name.removesuffix(_SUFFIX)) for name in _segment_names(slot)), default=0)
         queue._adopt(folder)
         queue._recover()
-        pipeline.queue.progress.accepted += sum(segment.events for segment in queue._segments)
+        pipeline.queue.progress.sealed += sum(segment.events for segment in queue._segments)
         if queue._segments:
             queue.bell.ring()
         return queue
@@ -126,6 +127,15 @@ class OfflineQueue:
                     self._remove(segment)
         self._memory.progress.settle(len(batch.events))
         self._save_losses()
+
+    def leave(self, batch: Batch, undelivered: list[bytes]) -> None:
+        """Keep a batch that is not delivered at the end; one whose segment was dropped meanwhile is lost after all."""
+        with self._lock:
+            self._taken = 0
+            if batch.mark[0] in self._segments:
+                return
+        self._losses.drop_all("offline_full", undelivered)
+        self._memory.progress.settle(len(batch.events))
 
     def keeps(self) -> bool:
         """Say that the disk outlives the process."""
@@ -262,8 +272,7 @@ class OfflineQueue:
 
     def _recover(self) -> None:
         """Take over the slot's own segments and unreported losses of an earlier process."""
-        for name in sorted(name for name in os.listdir(self._slot) if name.endswith(_SUFFIX)):  # noqa: PTH208
-            self._number = max(self._number, int(name.removesuffix(_SUFFIX)))
+        for name in _segment_names(self._slot):
             segment, was_cut = recover(f"{self._slot}/{name}")
             if segment is not None:
                 self._segments.append(segment)
@@ -281,7 +290,7 @@ class OfflineQueue:
             if lock_fd is None:
                 continue
             try:
-                for part in sorted(part for part in os.listdir(other) if part.endswith(_SUFFIX)):  # noqa: PTH208
+                for part in _segment_names(other):
                     os.replace(f"{other}/{part}", self._next_path())  # noqa: PTH105
                 self._restore_losses(f"{other}/{_LOSSES}")
                 with contextlib.suppress(FileNotFoundError):
@@ -310,6 +319,11 @@ class OfflineQueue:
             write_atomically(f"{self._slot}/{_LOSSES}", msgspec.json.encode(self._losses.unreported))
         except OSError as error:
             warn("cannot keep the counts of losses (%s)", error)
+
+
+def _segment_names(slot: str) -> list[str]:
+    """Return the names of a slot's segments, oldest first."""
+    return sorted(name for name in os.listdir(slot) if name.endswith(_SUFFIX))  # noqa: PTH208
 
 
 def _free_slot(folder: str) -> tuple[str, int]:

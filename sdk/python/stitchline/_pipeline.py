@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from os import getpid
 from typing import TYPE_CHECKING
 
 from stitchline import _exit
@@ -58,7 +57,6 @@ class Pipeline:
 
     def _begin(self) -> None:
         settings = self.settings
-        self.pid = getpid()
         self.ids = IdSource()
         self.losses = Losses(settings.on_drop)
         self.queue = MemoryQueue(
@@ -137,7 +135,7 @@ class Pipeline:
         done = threading.Lock()
         done.acquire()
         wake = done.release  # one object: a bound method is made anew with every look-up
-        if self.queue.progress.when_settled(wake):
+        if self.queue.progress.when_settled(self.queue.accepted, wake):
             return True
         self.ring()
         if done.acquire(timeout=max(0.0, timeout_s)):
@@ -160,7 +158,7 @@ class Pipeline:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(finish)
 
-        if self.queue.progress.when_settled(wake):
+        if self.queue.progress.when_settled(self.queue.accepted, wake):
             return True
         self.ring()
         try:
@@ -188,10 +186,7 @@ class Pipeline:
         if first:
             self.counter.close()
             _exit.forget(self)
-        return (
-            self.queue.progress.settled >= self.queue.progress.accepted
-            and "shutdown" not in self.losses.totals
-        )
+        return self.queue.progress.settled >= self.queue.accepted and "shutdown" not in self.losses.totals
 
     def hurried(self) -> bool:
         """Say, once, whether somebody waits who would rather try now than back off."""
@@ -218,22 +213,27 @@ class Pipeline:
 
     def _finish(self) -> None:
         """Keep on disk what is not delivered, or count it as lost."""
+        left_over = None if self._sender is None else self._sender.leave()
+        if left_over is not None:
+            batch, undelivered = left_over
+            if self._offline is None:
+                self.losses.drop_all("shutdown", undelivered)
+                self.queue.settle(batch)
+            else:
+                self._offline.leave(batch, undelivered)
+        while (rest := self.queue.take(partial=True)) is not None:
+            self.losses.drop_all("shutdown", rest.events)
+            self.queue.settle(rest)
         if self._offline is not None:
             self._offline.close()
-        left_over = None if self._sender is None else self._sender.leave()
-        if self._offline is None and left_over is not None:
-            self.losses.drop_all("shutdown", left_over[1])
-            self.queue.settle(left_over[0])
-        while (batch := self.queue.take(partial=True)) is not None:
-            self.losses.drop_all("shutdown", batch.events)
-            self.queue.settle(batch)
         left = {} if self._offline is not None else self.losses.unreported
         if left:
             warn("lost events that no collector knows of: %s", left)
 
     def _send(self) -> None:
         """Run the sender; its modules (http.client, zlib) are imported here, away from the caller's thread."""
-        from stitchline._worker import Sender  # 40 ms that no caller should wait for
+        with _exit.importing:
+            from stitchline._worker import Sender  # 40 ms that no caller should wait for
 
         store: Store = self.queue if self._offline is None else self._offline
         self._sender = Sender(self, store)

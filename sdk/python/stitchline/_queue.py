@@ -88,18 +88,13 @@ class Bell:
 
 
 class Progress:
-    """Counts events that came in and events that are settled, and calls those who wait for a count."""
+    """Counts events that are settled, and calls those who wait for a count."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._waiters: list[tuple[int, Callable[[], object]]] = []
-        self.accepted = 0
+        self.sealed = 0
         self.settled = 0
-
-    def accept(self, number: int = 1) -> None:
-        """Count events that came in."""
-        with self._lock:
-            self.accepted += number
 
     def settle(self, number: int) -> None:
         """Count events that were delivered or dropped, in order, and call who waited for them."""
@@ -114,16 +109,16 @@ class Progress:
         """Say whether anyone waits."""
         return bool(self._waiters)
 
-    def when_settled(self, callback: Callable[[], object]) -> bool:
-        """Call back once all that came in until now is settled.
+    def when_settled(self, target: int, callback: Callable[[], object]) -> bool:
+        """Call back once so many events are settled.
 
         Returns:
-            True when it is settled already; the callback is then not kept.
+            True when they are already; the callback is then not kept.
         """
         with self._lock:
-            if self.settled >= self.accepted:
+            if self.settled >= target:
                 return True
-            self._waiters.append((self.accepted, callback))
+            self._waiters.append((target, callback))
             return False
 
     def forget(self, callback: Callable[[], object]) -> None:
@@ -143,8 +138,6 @@ class MemoryQueue:
         self.bell = Bell()
         self.progress = Progress()
         self.closed = False
-        self.events = 0
-        self.bytes = 0
         self.head = head
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -153,6 +146,26 @@ class MemoryQueue:
         self._full: deque[Batch] = deque()
         self._open: list[bytes] = []
         self._open_bytes = 0
+        # Of sealed batches, until they are released. `put` is kept short by counting the open batch by its length.
+        self._sealed_events = 0
+        self._sealed_bytes = 0
+        self._set_limits()
+
+    @property
+    def events(self) -> int:
+        """Events in memory, those on their way included."""
+        return self._sealed_events + len(self._open)
+
+    @property
+    def bytes(self) -> int:
+        """Their bytes."""
+        return self._sealed_bytes + self._open_bytes
+
+    @property
+    def accepted(self) -> int:
+        """Events that ever came in."""
+        with self.lock:
+            return self.progress.sealed + len(self._open)
 
     def put(self, event: bytes) -> bool:
         """Add an event; the caller holds `lock`.
@@ -160,21 +173,25 @@ class MemoryQueue:
         Returns:
             False when it would break a bound: the newest is dropped, because calls before it were told True.
         """
-        size = len(event)
-        if self.events >= self._max_events or self.bytes + size > self._max_bytes:
-            return False
-        if self._open and self._open_bytes + size > self._max_batch_bytes:
-            self._seal()
         opened = self._open
+        number = len(opened)
+        total = self._open_bytes + len(event)
+        if number >= self._limit_events or total > self._limit_bytes:
+            return self._put_at_limit(event)
         opened.append(event)
-        self._open_bytes += size
-        self.events += 1
-        self.bytes += size
-        self.progress.accepted += 1  # every writer of it holds this queue's lock or is the start-up
-        if len(opened) >= self._max_batch_events:
-            self._seal()
-        elif len(opened) == 1:
+        self._open_bytes = total
+        if not number:
             self.bell.ring()
+        return True
+
+    def _put_at_limit(self, event: bytes) -> bool:
+        """The open batch, or the memory, is full."""
+        if self._open:
+            self._seal()
+        if self._limit_events < 1 or len(event) > self._max_bytes - self._sealed_bytes:
+            return False
+        self._open.append(event)
+        self._open_bytes = len(event)
         return True
 
     def take(self, *, partial: bool) -> Batch | None:
@@ -187,8 +204,9 @@ class MemoryQueue:
     def release(self, batch: Batch) -> None:
         """Give the batch's memory back."""
         with self.lock:
-            self.events -= len(batch.events)
-            self.bytes -= batch.size_bytes
+            self._sealed_events -= len(batch.events)
+            self._sealed_bytes -= batch.size_bytes
+            self._set_limits()
 
     def settle(self, batch: Batch) -> None:
         """Forget a batch that was delivered or dropped."""
@@ -209,9 +227,18 @@ class MemoryQueue:
 
     def _seal(self) -> None:
         self._full.append(Batch(self._open, self._open_bytes, self.head))
+        self._sealed_events += len(self._open)
+        self._sealed_bytes += self._open_bytes
+        self.progress.sealed += len(self._open)
         self._open = []
         self._open_bytes = 0
+        self._set_limits()
         self.bell.ring()
+
+    def _set_limits(self) -> None:
+        """Set how far the open batch may grow: to a full batch, or to what the memory has left."""
+        self._limit_events = min(self._max_batch_events, self._max_events - self._sealed_events)
+        self._limit_bytes = min(self._max_batch_bytes, self._max_bytes - self._sealed_bytes)
 
 
 def remaining(deadline: float | None) -> float | None:

@@ -8,7 +8,6 @@ This is the hot path, one straight function on purpose: each further call in it 
 
 from __future__ import annotations
 
-from os import getpid
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -77,8 +76,6 @@ class Speaker:
             InvalidEvent: a value is wrong, and the Client was made with ``debug=True``.
         """
         pipeline = self.pipeline
-        if pipeline.pid != getpid():  # forked by something that does not run Python's fork hooks
-            pipeline.renew()
         try:
             if type(name) is not str or (not name and kind in _NAMED):
                 name = _name(name)

@@ -6,7 +6,7 @@ Guaranteed: a wrong type or an unknown name raises `InvalidEvent` that names the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -20,7 +20,6 @@ from stitchline._ids import utc_text
 if TYPE_CHECKING:
     from stitchline._identifiers import Cleaner
 
-_KNOWN: Final = Tags.__optional_keys__
 _WHO: Final = frozenset({"user", "email", "phone", "identifiers"})
 _Part = TypeVar("_Part", Page, Campaign)
 
@@ -46,37 +45,25 @@ def tagged(defaults: Tagged, tags: Tags, cleaner: Cleaner) -> Tagged:
     Raises:
         InvalidEvent: a tag is unknown or of a wrong type.
     """
-    unknown = tags.keys() - _KNOWN
-    if unknown:
-        raise InvalidEvent(min(unknown), tags.get(min(unknown)), f"the tags are {', '.join(sorted(_KNOWN))}")
     changes: dict[str, Any] = {}
-    for field in ("channel", "stage", "session_id"):
-        value = tags.get(field)
-        if value is not None:
-            changes[field] = text(field, value)
-    changes.update(_rest(tags))
-    if not _WHO.isdisjoint(tags):
-        who = cleaner.clean(tags.get("user"), tags.get("email"), tags.get("phone"), tags.get("identifiers"))
-        if who:
-            changes["identifiers"] = encoded(who)
+    who = False
+    for name, value in tags.items():
+        if name in _WHO:
+            who = True
+        elif value is not None:
+            check = _CHECKS.get(name)
+            if check is None:
+                raise InvalidEvent(name, value, f"the tags are {', '.join(sorted(Tags.__optional_keys__))}")
+            changes[_FIELDS.get(name, name)] = check(value)
+    if who:
+        known = cleaner.wire(tags.get("user"), tags.get("email"), tags.get("phone"), tags.get("identifiers"))
+        if known is not None:
+            changes["identifiers"] = known
+    if tags.get("device_id") is not None and tags.get("device") is not None:
+        raise InvalidEvent(
+            "device_id", tags.get("device_id"), "pass device_id or device, and the id within it"
+        )
     return msgspec.structs.replace(defaults, **changes)
-
-
-def _rest(tags: Tags) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
-    device = device_of(tags.get("device_id"), tags.get("device"))
-    if device is not None:
-        changes["device"] = encoded(device)
-    page, campaign = tags.get("page"), tags.get("campaign")
-    if page is not None:
-        changes["page"] = encoded(part("page", page, Page))
-    if campaign is not None:
-        changes["campaign"] = encoded(part("campaign", campaign, Campaign))
-    if tags.get("occurred_at") is not None:
-        changes["occurred_at"] = time_text(tags["occurred_at"])
-    if tags.get("event_id") is not None:
-        changes["event_id"] = uuid_text(tags["event_id"])
-    return changes
 
 
 def device_of(device_id: object, device: Device | Mapping[str, Any] | None) -> Device | None:
@@ -178,3 +165,17 @@ def uuid_text(value: object) -> str:
         return str(UUID(value if isinstance(value, str) else str(value)))
     except ValueError:
         raise InvalidEvent("event_id", value, "pass a UUID") from None
+
+
+_CHECKS: Final[dict[str, Callable[[Any], object]]] = {
+    "channel": lambda value: text("channel", value),
+    "stage": lambda value: text("stage", value),
+    "session_id": lambda value: text("session_id", value),
+    "device": lambda value: encoded(device_from("device", value)),
+    "device_id": lambda value: encoded(Device(id=identifier_text("device_id", value))),
+    "page": lambda value: encoded(part("page", value, Page)),
+    "campaign": lambda value: encoded(part("campaign", value, Campaign)),
+    "occurred_at": time_text,
+    "event_id": uuid_text,
+}
+_FIELDS: Final = {"device_id": "device"}

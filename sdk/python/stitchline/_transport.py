@@ -11,13 +11,12 @@ import http.client
 import io
 import os
 import socket
+import ssl
 import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    import ssl
-
     from stitchline._settings import Target
 
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -66,8 +65,9 @@ class Transport:
         self._target = target
         self._headers = headers
         self._connection: http.client.HTTPConnection | None = None
-        self._context: ssl.SSLContext | None = None
         self._path = target.path
+        # http.client has imported ssl already.
+        self._context = ssl.create_default_context() if target.secure else None
 
     def post(self, body: bytes, *, gzipped: bool, timeout_s: float) -> Answer:
         """Send a batch.

@@ -6,6 +6,10 @@ the collector's 200 or after it was counted as lost; the events of a retry are t
 
 from __future__ import annotations
 
+# What the sender's calls would import later, now: see `_exit.importing`.
+import email.utils  # noqa: F401
+import encodings.idna  # noqa: F401 - every look-up of a host name
+import logging  # noqa: F401
 import time
 import zlib
 from typing import TYPE_CHECKING, Final

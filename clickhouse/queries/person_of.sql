@@ -1,0 +1,9 @@
+-- name: person_of
+-- The person of one identifier, known or not.
+-- parameters: namespace String, value String
+-- returns: node UInt64, person_id UInt64
+-- reads: identity_recent, identity_base
+SELECT
+    sipHash64({namespace:String}, '\0', {value:String}) AS node,
+    dictGetOrDefault('identity_recent', 'person_id', node,
+        dictGetOrDefault('identity_base', 'person_id', node, node)) AS person_id

@@ -1,0 +1,122 @@
+"""`stitchline journey`: one person's way across devices and channels."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from .remote import Remote, asks_a_collector, identifier
+from .stages import chart
+
+_WIDEST = 120
+_MOST_DEVICES = 8
+
+
+@click.command()
+@click.argument("who", metavar="IDENTIFIER", callback=identifier)
+@click.option("--events", default=50, show_default=True, help="How many of the latest events to print.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the person and the events.")
+@asks_a_collector
+def journey(who: tuple[str, str], events: int, url: str, key: str, *, as_json: bool) -> None:
+    """Print one person's way across devices and channels.
+
+    IDENTIFIER is namespace:value; any identifier of the person will do.
+
+    \b
+    Examples:
+      stitchline journey user:42
+      stitchline journey email:ada@example.com --events 200
+    """
+    answer = Remote(url, key).get("v1", "journey", *who, events=events)
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    console = Console()
+    console.print(
+        render(answer, ":".join(who), min(console.width, _WIDEST)), width=min(console.width, _WIDEST)
+    )
+
+
+def render(answer: dict[str, Any], asked: str, width: int) -> RenderableType:
+    """Draw the answer of `/v1/journey`.
+
+    Args:
+        answer: with `person` and `events`.
+        asked: the identifier that was asked for.
+        width: columns to fit into.
+    """
+    person, events = answer["person"], answer["events"]
+    parts: list[RenderableType] = [_header(person, asked)]
+    stages = chart(events, width)
+    if stages:
+        parts += [Text(), *stages]
+    parts += [Text(), _table(events)]
+    earlier = person["events"] - len(events)
+    if earlier > 0:
+        parts.append(Text(f"{earlier:,} earlier events: --events {person['events']} prints all", style="dim"))
+    return Group(*parts)
+
+
+def _header(person: dict[str, Any], asked: str) -> Panel:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("stage", Text(person["stage"] or "-", style="bold magenta"))
+    facts.add_row("known as", Text("  ").join(_name(known) for known in person["identifiers"]) or Text("-"))
+    devices = person["devices"][:_MOST_DEVICES]
+    for index, device in enumerate(devices):
+        facts.add_row("devices" if index == 0 else "", _device_line(device))
+    if len(person["devices"]) > len(devices):
+        facts.add_row("", Text(f"and {len(person['devices']) - len(devices)} more", style="dim"))
+    seen = f"{_moment(person['first_seen'], '%d %b %Y %H:%M')} to {_moment(person['last_seen'], '%d %b %Y %H:%M')}"
+    facts.add_row("seen", Text(f"{seen} UTC, {person['events']:,} events"))
+    title = Text.assemble(("  ", ""), (asked, "bold"), (f"  person {person['person_id']}  ", "dim"))
+    return Panel(facts, title=title, title_align="left", border_style="dim")
+
+
+def _name(known: dict[str, Any]) -> Text:
+    return Text.assemble((f"{known['namespace']}:", "dim"), (_short(known["value"]), "green"))
+
+
+def _device_line(device: dict[str, Any]) -> Text:
+    return Text.assemble(
+        (f"{device['type'] or 'device'} ", "bold"),
+        _short(device["id"]),
+        (f"  {', '.join(device['channels']) or '-'}, {device['events']:,} events", "dim"),
+    )
+
+
+def _table(events: list[dict[str, Any]]) -> Table:
+    table = Table(header_style="bold", show_edge=False, pad_edge=False, expand=True)
+    table.add_column("time (UTC)", no_wrap=True, style="dim", width=15)
+    table.add_column("device", no_wrap=True, max_width=16)
+    table.add_column("channel", no_wrap=True, max_width=12, style="cyan")
+    table.add_column("stage", no_wrap=True, max_width=12, style="magenta")
+    table.add_column("event", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("found by", no_wrap=True, max_width=10, style="green")
+    day = ""
+    for event in events:
+        today = _moment(event["occurred_at"], "%d %b")
+        time = f"{today if today != day else '':<6} {_moment(event['occurred_at'], '%H:%M:%S')}"
+        day = today
+        device = f"{event['device']['type']} {_short(event['device']['id'], 8)}".strip()
+        found_by = event["found_by"].partition(":")[0]
+        name = event["name"] or event["type"]
+        cells = (time, device, event["channel"], event["stage"], name, found_by)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _short(value: str, most: int = 20) -> str:
+    return value if len(value) <= most else f"{value[: most - 1]}…"
+
+
+def _moment(iso: str, fmt: str) -> str:
+    return dt.datetime.fromisoformat(iso).strftime(fmt)

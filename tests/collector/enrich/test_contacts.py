@@ -1,0 +1,88 @@
+"""E-mails and phone numbers become one keyed hash, whichever way they came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stitchline_collector.enrich.contacts import Contacts, normal_email, normal_phone
+
+VECTORS = Path(__file__).parents[3] / "sdk" / "spec" / "vectors" / "hashing.json"
+contacts = Contacts(b"a secret of thirty-two characters")
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        (" Anna@Example.COM\n", "anna@example.com"),
+        ("a.b+c@example.com", "a.b+c@example.com"),
+        ("no address", ""),
+        ("@example.com", ""),
+        ("anna@", ""),
+        ("a@b@c", ""),
+        ("an na@example.com", ""),
+        ("", ""),
+    ],
+)
+def test_an_email_is_trimmed_and_lower_cased_and_anything_else_is_none(given: str, normal: str) -> None:
+    assert normal_email(given) == normal
+
+
+@pytest.mark.parametrize(
+    ("given", "region", "normal"),
+    [
+        ("+49 30 123456", None, "+4930123456"),
+        ("0049 30 123456", None, "+4930123456"),
+        ("(030) 123456", "DE", "+4930123456"),
+        ("030 123456", None, ""),
+        ("+1 650-253-0000", None, "+16502530000"),
+        ("12", "DE", ""),
+        ("nobody", "DE", ""),
+        ("", None, ""),
+    ],
+)
+def test_a_phone_number_becomes_e164_and_anything_else_is_none(
+    given: str, region: str | None, normal: str
+) -> None:
+    assert normal_phone(given, region) == normal
+
+
+def test_a_contact_hashed_by_an_sdk_and_a_plain_one_meet() -> None:
+    for namespace, plain in (("email", "anna@example.com"), ("phone", "+4930123456")):
+        digest = hashlib.sha256(plain.encode()).hexdigest()
+        assert contacts.stored(namespace, plain) == contacts.stored(namespace, digest.upper())
+
+
+def test_without_the_key_the_stored_value_cannot_be_made() -> None:
+    stored = contacts.stored("email", "anna@example.com")
+
+    assert stored != Contacts(b"another secret").stored("email", "anna@example.com")
+    assert stored not in hashlib.sha256(b"anna@example.com").hexdigest()
+
+
+def test_other_identifiers_stay_readable() -> None:
+    assert contacts.stored("loyalty", " L-1 ") == " L-1 "
+
+
+def test_what_is_no_contact_is_no_identifier() -> None:
+    assert contacts.stored("email", "not given") == ""
+    assert contacts.stored("phone", "n/a") == ""
+
+
+@given(st.sampled_from(["email", "phone"]), st.text(max_size=40))
+def test_no_text_breaks_the_hash(namespace: str, value: str) -> None:
+    assert len(contacts.stored(namespace, value)) in (0, 32)
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the vectors are not written yet")
+def test_the_shared_vectors_hold_on_this_side_too() -> None:
+    vectors = json.loads(VECTORS.read_text())
+    for namespace in ("email", "phone"):
+        for case in vectors[namespace]:
+            if case.get("sha256"):
+                assert contacts.stored(namespace, case["input"]) == contacts.stored(namespace, case["sha256"])
