@@ -78,7 +78,7 @@ NO_CODECS = ((r"(?: CODEC\([^\n]*\))?,\n", ",\n"), (r"SETTINGS (?:default_compre
 DAY = "toYYYYMMDD(device_time)"
 TIMES = ("occurred_at", "device_time", "sent_at", "received_at")
 ZSTD = (("SETTINGS ", "SETTINGS default_compression_codec = 'ZSTD(1)', "),)
-_TIME_DEFINITION = r"DateTime64\(3, 'UTC'\)( COMMENT '[^']*')?,"
+_TIME_DEFINITION = r"DateTime64\(3, 'UTC'\)( COMMENT '[^']*')?[^\n]*,"
 
 
 def time_codec(codec: str) -> tuple[tuple[str, str], ...]:

@@ -17,9 +17,4 @@ ALTER TABLE ${database}.events_raw
                 '', '0', 'null', 'none', 'undefined', 'nan', 'unknown', 'anonymous', 'guest', 'test',
                 '[object object]', '00000000-0000-0000-0000-000000000000'),
                 CAST(identifiers, 'Array(Tuple(String, String))'))) AS persons)[1]).1 = '',
-        0, sipHash64((persons[1]).1, '\0', (persons[1]).2)),
-    -- A person's events on other devices than theirs, and those without a device.
-    ADD INDEX IF NOT EXISTS person_node person_node TYPE bloom_filter(0.01) GRANULARITY 1,
-    ADD INDEX IF NOT EXISTS device_node device_node TYPE bloom_filter(0.01) GRANULARITY 1,
-    -- The newest events, which lie in small new parts.
-    ADD INDEX IF NOT EXISTS received_at received_at TYPE minmax GRANULARITY 1;
+        0, sipHash64((persons[1]).1, '\0', (persons[1]).2));

@@ -1,11 +1,11 @@
 -- name: person_devices
 -- What a person did, by device; an empty device_id is what was done without one.
--- parameters: nodes Array(UInt64), devices Array(String)
+-- parameters: nodes Array(UInt64)
 -- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at DateTime64(3, 'UTC')
 -- reads: events_raw
 SELECT
-    found.device.id AS device_id,
-    toString(argMaxIf(found.device.type, occurred_at, found.device.type != '')) AS device_type,
+    device_id,
+    toString(argMaxIf(found.device_type, occurred_at, found.device_type != '')) AS device_type,
     arraySort(groupUniqArrayIf(toString(channel), channel != '')) AS channels,
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen,
@@ -14,24 +14,12 @@ SELECT
     maxIf(occurred_at, found.stage != '') AS stage_at
 FROM
 (
-    SELECT *
-    FROM
-    (
-        -- By the sorting key.
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE device.id IN {devices:Array(String)}
-            AND (person_node IN {nodes:Array(UInt64)} OR (person_node = 0 AND device_node IN {nodes:Array(UInt64)}))
-        UNION ALL
-        -- By the bloom filters.
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE person_node IN {nodes:Array(UInt64)} AND device.id NOT IN {devices:Array(String)}
-        UNION ALL
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE device_node IN {nodes:Array(UInt64)} AND person_node = 0 AND device.id NOT IN {devices:Array(String)}
-    )
-    -- The first arrival of each event, as in the view `events`.
+    SELECT device.id AS device_id, device.type AS device_type, channel, stage, occurred_at, seq, device_time, event_id, precedence
+    FROM events_raw
+    WHERE person_node IN {nodes:Array(UInt64)} OR (person_node = 0 AND device_node IN {nodes:Array(UInt64)})
+    -- The first arrival of each event, as in the view `events`, which could not use the indexes of the nodes as well.
     ORDER BY precedence DESC
-    LIMIT 1 BY device.id, device_time, event_id
+    LIMIT 1 BY device_id, device_time, event_id
 ) AS found
 GROUP BY device_id
 ORDER BY first_seen, device_id

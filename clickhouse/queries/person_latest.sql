@@ -1,6 +1,6 @@
 -- name: person_latest
 -- The latest events of a person, newest first, each with the node by which it was found to be theirs.
--- parameters: nodes Array(UInt64), devices Array(String), events UInt32
+-- parameters: nodes Array(UInt64), events UInt32
 -- returns: event_id UUID, occurred_at DateTime64(3, 'UTC'), type String, name String, channel String, stage String, device_id String, device_type String, session_id String, url String, properties String, found_by UInt64
 -- reads: events_raw
 SELECT
@@ -10,32 +10,22 @@ SELECT
     toString(found.name) AS name,
     toString(found.channel) AS channel,
     toString(found.stage) AS stage,
-    found.device.id AS device_id,
-    toString(found.device.type) AS device_type,
+    device_id,
+    toString(found.device_type) AS device_type,
     session_id,
-    found.page.url AS url,
+    url,
     toJSONString(found.properties) AS properties,
-    if(person_node != 0, person_node, device_node) AS found_by
+    found_by
 FROM
 (
-    SELECT *
-    FROM
-    (
-        -- By the sorting key.
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE device.id IN {devices:Array(String)}
-            AND (person_node IN {nodes:Array(UInt64)} OR (person_node = 0 AND device_node IN {nodes:Array(UInt64)}))
-        UNION ALL
-        -- By the bloom filters.
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE person_node IN {nodes:Array(UInt64)} AND device.id NOT IN {devices:Array(String)}
-        UNION ALL
-        SELECT *, person_node, device_node, precedence FROM events_raw
-        WHERE device_node IN {nodes:Array(UInt64)} AND person_node = 0 AND device.id NOT IN {devices:Array(String)}
-    )
-    -- The first arrival of each event, as in the view `events`.
+    SELECT event_id, occurred_at, seq, type, name, channel, stage, device.id AS device_id, device.type AS device_type,
+        session_id, page.url AS url, properties, device_time, precedence,
+        if(person_node != 0, person_node, device_node) AS found_by
+    FROM events_raw
+    WHERE person_node IN {nodes:Array(UInt64)} OR (person_node = 0 AND device_node IN {nodes:Array(UInt64)})
+    -- The first arrival of each event, as in the view `events`, which could not use the indexes of the nodes as well.
     ORDER BY precedence DESC
-    LIMIT 1 BY device.id, device_time, event_id
+    LIMIT 1 BY device_id, device_time, event_id
 ) AS found
 ORDER BY occurred_at DESC, seq DESC
 LIMIT {events:UInt32}

@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stitchline import Client
 
+from stitchline import Client
 from tests.sdk.scripted_collector import ScriptedCollector
+
+MakeClient = Callable[..., Client]
+RunScript = Callable[[str], "subprocess.Popen[str]"]
+
+
+def read_line(program: subprocess.Popen[str]) -> str:
+    """Return the next line that a program prints."""
+    assert program.stdout is not None
+    return program.stdout.readline()
 
 
 @pytest.fixture

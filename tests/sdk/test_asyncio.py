@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from stitchline.testing import RecordingClient
-
 from tests.sdk import scripted_collector as script
+from tests.sdk.conftest import MakeClient
+from tests.sdk.scripted_collector import ScriptedCollector
 
 
-async def test_waiting_for_a_flush_lets_other_tasks_run(collector, make_client):
+async def test_waiting_for_a_flush_lets_other_tasks_run(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.stall)
     order: list[str] = []
@@ -29,7 +32,7 @@ async def test_waiting_for_a_flush_lets_other_tasks_run(collector, make_client):
     assert collector.names() == ["x"]
 
 
-async def test_closing_lets_other_tasks_run(collector, make_client):
+async def test_closing_lets_other_tasks_run(collector: ScriptedCollector, make_client: MakeClient) -> None:
     client = make_client()
     collector.script(script.stall)
     client.track("x")
@@ -43,7 +46,9 @@ async def test_closing_lets_other_tasks_run(collector, make_client):
     assert task.done()
 
 
-async def test_a_flush_that_takes_too_long_says_so(collector, make_client):
+async def test_a_flush_that_takes_too_long_says_so(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.stall)
     client.track("x")
@@ -52,7 +57,9 @@ async def test_a_flush_that_takes_too_long_says_so(collector, make_client):
     assert await client.aflush(20) is True
 
 
-async def test_a_cancelled_flush_leaves_nothing_behind(collector, make_client):
+async def test_a_cancelled_flush_leaves_nothing_behind(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.stall)
     client.track("x")
@@ -65,7 +72,7 @@ async def test_a_cancelled_flush_leaves_nothing_behind(collector, make_client):
     assert await client.aflush(20)
 
 
-async def test_each_task_has_its_own_scope():
+async def test_each_task_has_its_own_scope() -> None:
     client = RecordingClient()
 
     async def request(user: str) -> None:
@@ -77,13 +84,17 @@ async def test_each_task_has_its_own_scope():
     assert all(event.identifiers["user"] == event.properties["user"] for event in client.events)
 
 
-async def test_a_client_is_an_async_context_manager(collector, make_client):
+async def test_a_client_is_an_async_context_manager(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     async with make_client(flush_interval_s=60) as client:
         client.track("x")
     assert collector.names() == ["x"]
 
 
-def test_a_loop_that_is_closed_while_its_flush_waits_harms_nobody(collector, make_client):
+def test_a_loop_that_is_closed_while_its_flush_waits_harms_nobody(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.stall)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from stitchline import Drop
 from tests.sdk import scripted_collector as script
+from tests.sdk.conftest import MakeClient, RunScript
+from tests.sdk.scripted_collector import ScriptedCollector
 
 
-def test_1_events_are_not_lost_at_exit(run_script, collector):
+def test_1_events_are_not_lost_at_exit(run_script: RunScript, collector: ScriptedCollector) -> None:
     program = run_script(
         "client = Client(URL, 'key', state_dir=STATE, flush_interval_s=3600)\n"
         "for n in range(3000): client.track('n', {'n': n})\n"
@@ -16,7 +19,9 @@ def test_1_events_are_not_lost_at_exit(run_script, collector):
     assert [event["properties"]["n"] for event in collector.accepted] == list(range(3000))
 
 
-def test_2_a_worker_forked_from_a_loaded_app_sends_its_events(run_script, collector):
+def test_2_a_worker_forked_from_a_loaded_app_sends_its_events(
+    run_script: RunScript, collector: ScriptedCollector
+) -> None:
     program = run_script(
         "client = Client(URL, 'key', state_dir=STATE)\n"
         "client.track('in the master')\nclient.flush()\n"
@@ -30,19 +35,21 @@ def test_2_a_worker_forked_from_a_loaded_app_sends_its_events(run_script, collec
     assert sorted(collector.names()) == ["in the master", "in the worker"]
 
 
-async def test_3_tracking_from_asyncio_never_waits_for_the_network(collector, make_client):
+async def test_3_tracking_from_asyncio_never_waits_for_the_network(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.stall)
     for _ in range(1000):
         assert client.track("x")
     assert collector.accepted == []  # a thousand calls have returned, and no answer has come
     collector.released.set()
-    assert await asyncio.gather(client.aflush(20), client.aflush(20)) == [True, True]
+    assert all(await asyncio.gather(client.aflush(20), client.aflush(20)))
     assert len(collector.accepted) == 1000
 
 
-def test_4_a_full_queue_drops_nothing_silently(collector, make_client):
-    drops = []
+def test_4_a_full_queue_drops_nothing_silently(collector: ScriptedCollector, make_client: MakeClient) -> None:
+    drops: list[Drop] = []
     client = make_client(max_queue_events=10, max_batch_events=5, on_drop=drops.append)
     collector.script(script.stall)
     queued = [client.track("n", {"n": number}) for number in range(25)]
@@ -60,7 +67,9 @@ def test_4_a_full_queue_drops_nothing_silently(collector, make_client):
     assert collector.accepted[-1]["seq"] == 26
 
 
-def test_5_a_flush_returns_in_its_time_whatever_the_network_does(collector, make_client):
+def test_5_a_flush_returns_in_its_time_whatever_the_network_does(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client(timeout_s=3600)
     collector.script(script.stall)
     client.track("x")
@@ -68,16 +77,20 @@ def test_5_a_flush_returns_in_its_time_whatever_the_network_does(collector, make
     assert client.close(timeout_s=0.1) is False
 
 
-def test_6_memory_is_bounded_in_events_and_in_bytes(collector, make_client):
+def test_6_memory_is_bounded_in_events_and_in_bytes(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client(max_queue_bytes=10_000, max_queue_events=1_000_000)
     collector.script(script.stall)
     for _ in range(500):
         client.track("large", {"text": "x" * 500})
-    assert client._pipeline.queue.bytes <= 10_000
+    assert client._pipeline.queue.size_bytes <= 10_000
     assert client.pending + client.losses["queue_full"] == 500
 
 
-def test_7_a_retry_of_what_had_arrived_keeps_its_event_id(collector, make_client):
+def test_7_a_retry_of_what_had_arrived_keeps_its_event_id(
+    collector: ScriptedCollector, make_client: MakeClient
+) -> None:
     client = make_client()
     collector.script(script.accept_but_reset)
     client.track("once")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stitchline._contacts import normal_email, normal_phone
 from stitchline._identifiers import Cleaner
 from stitchline.testing import RecordingClient
@@ -28,32 +29,34 @@ def cleaned(namespace: str, value: object, *, hashed: bool = True, region: str |
 
 
 @pytest.fixture(params=["with phonenumbers", "without phonenumbers"])
-def phone_package(request, monkeypatch):
+def phone_package(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without phonenumbers":
         monkeypatch.setitem(sys.modules, "phonenumbers", None)
 
 
+@pytest.mark.usefixtures("phone_package")
 @pytest.mark.parametrize("namespace", ["email", "phone"])
-def test_contacts_become_the_hash_of_their_one_spelling(namespace, phone_package):
+def test_contacts_become_the_hash_of_their_one_spelling(namespace: str) -> None:
     for vector in VECTORS[namespace]["accepted"]:
         assert cleaned(namespace, vector["input"], hashed=False) == vector["normalised"], vector
         assert cleaned(namespace, vector["input"]) == vector["sha256"], vector
 
 
 @pytest.mark.parametrize("namespace", ["email", "phone"])
-def test_somebody_elses_hash_is_kept_in_lower_case(namespace):
+def test_somebody_elses_hash_is_kept_in_lower_case(namespace: str) -> None:
     for vector in VECTORS[namespace]["hashed"]:
         assert cleaned(namespace, vector["input"]) == vector["sha256"]
         assert cleaned(namespace, vector["input"], hashed=False) == vector["sha256"]
 
 
+@pytest.mark.usefixtures("phone_package")
 @pytest.mark.parametrize("namespace", ["email", "phone"])
-def test_what_names_nobody_is_refused(namespace, phone_package):
+def test_what_names_nobody_is_refused(namespace: str) -> None:
     for value in VECTORS[namespace]["refused"]:
         assert cleaned(namespace, value) == "refused", value
 
 
-def test_a_national_number_needs_its_region():
+def test_a_national_number_needs_its_region() -> None:
     for vector in VECTORS["phone"]["needs_region"]:
         assert cleaned("phone", vector["input"], region=vector["default_region"]) == vector["sha256"]
         assert cleaned("phone", vector["input"]) == "refused"
@@ -76,34 +79,34 @@ def test_a_national_number_needs_its_region():
         uuid.UUID(int=0),
     ],
 )
-def test_a_login_that_names_nobody_is_no_identifier(value):
+def test_a_login_that_names_nobody_is_no_identifier(value: Any) -> None:
     assert cleaned("user", value) == "refused"
 
 
-def test_numbers_and_uuids_are_identifiers_by_their_text():
+def test_numbers_and_uuids_are_identifiers_by_their_text() -> None:
     known = uuid.UUID("018f2f2e-8d5b-7c3e-8d5b-0123456789ab")
     assert cleaned("user", 42) == "42"
     assert cleaned("user", known) == str(known)
     assert cleaned("loyalty", " L-7 ") == "L-7"
 
 
-def test_none_claims_nothing_and_is_no_refusal():
+def test_none_claims_nothing_and_is_no_refusal() -> None:
     assert cleaned("user", None) is None
 
 
 @given(st.text())
-def test_normalising_an_address_twice_changes_nothing(text):
+def test_normalising_an_address_twice_changes_nothing(text: str) -> None:
     once = normal_email(text)
     assert once is None or normal_email(once) == once
 
 
 @given(st.text(alphabet="+0123456789 ()-./"))
-def test_normalising_a_number_twice_changes_nothing(text):
+def test_normalising_a_number_twice_changes_nothing(text: str) -> None:
     once = normal_phone(text)
     assert once is None or normal_phone(once) == once
 
 
-def test_no_plain_contact_leaves_in_an_event():
+def test_no_plain_contact_leaves_in_an_event() -> None:
     client = RecordingClient()
     client.track("order", email="alice@example.org", phone="+436641234567")
     sent = client.events[0].identifiers
@@ -111,7 +114,7 @@ def test_no_plain_contact_leaves_in_an_event():
     assert all(len(value) == 64 for value in sent.values())
 
 
-def test_a_refused_identifier_is_counted_and_its_event_goes_without_it():
+def test_a_refused_identifier_is_counted_and_its_event_goes_without_it() -> None:
     client = RecordingClient(debug=False)
     assert client.track("seen", user="null", email="alice@example.org")
     assert set(client.events[0].identifiers) == {"email"}

@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
+
 from stitchline.middleware.asgi import ASGIMiddleware
 from stitchline.middleware.wsgi import WSGIMiddleware
 from stitchline.testing import RecordingClient
@@ -37,7 +38,7 @@ def wsgi_get(app: Any, browser: Browser, *, scheme: str = "http", path: str = "/
     setup_testing_defaults(environ)
     begun: list[Any] = []
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
         begun[:] = [status, headers]
         return lambda _data: None
 
@@ -91,7 +92,7 @@ def wsgi_app(client: RecordingClient) -> Any:
     return app
 
 
-def test_a_browser_keeps_its_device_and_session_over_requests(client):
+def test_a_browser_keeps_its_device_and_session_over_requests(client: RecordingClient) -> None:
     app, browser = validator(WSGIMiddleware(validator(wsgi_app(client)), client)), Browser()
     for _ in range(3):
         assert wsgi_get(app, browser) == b"hello"
@@ -101,7 +102,7 @@ def test_a_browser_keeps_its_device_and_session_over_requests(client):
     assert browser.lines == []
 
 
-def test_another_browser_is_another_device(client):
+def test_another_browser_is_another_device(client: RecordingClient) -> None:
     app = WSGIMiddleware(wsgi_app(client), client)
     for _ in range(2):
         wsgi_get(app, Browser())
@@ -110,18 +111,20 @@ def test_another_browser_is_another_device(client):
     assert first.session_id != second.session_id
 
 
-@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
-def test_the_cookies_are_first_party_and_out_of_reach_for_scripts(client, scheme, secure):
+@pytest.mark.parametrize(("scheme", "secure"), [("http", []), ("https", ["Secure"])])
+def test_the_cookies_are_first_party_and_out_of_reach_for_scripts(
+    client: RecordingClient, scheme: str, secure: list[str]
+) -> None:
     browser = Browser()
     wsgi_get(WSGIMiddleware(wsgi_app(client), client), browser, scheme=scheme)
     device = next(line for line in browser.lines if line.startswith("stl_device="))
     assert "HttpOnly" in device
     assert "SameSite=Lax" in device
     assert "Max-Age=34128000" in device
-    assert ("Secure" in device) is secure
+    assert [part for part in device.split("; ") if part == "Secure"] == secure
 
 
-def test_the_page_of_the_request_is_carried(client):
+def test_the_page_of_the_request_is_carried(client: RecordingClient) -> None:
     wsgi_get(WSGIMiddleware(wsgi_app(client), client), Browser(), path="/car", query="utm_source=ad")
     page = client.events[0].page
     assert page["url"] == "http://127.0.0.1/car?utm_source=ad"
@@ -129,14 +132,14 @@ def test_the_page_of_the_request_is_carried(client):
 
 
 @pytest.mark.parametrize("forged", ["", "x", "'; DROP", "a" * 5000, "../../etc"])
-def test_a_device_that_we_cannot_have_made_is_replaced(client, forged):
+def test_a_device_that_we_cannot_have_made_is_replaced(client: RecordingClient, forged: str) -> None:
     browser = Browser()
     browser.jar = {"stl_device": forged, "stl_session": forged}
     wsgi_get(WSGIMiddleware(wsgi_app(client), client), browser)
     assert client.events[0].device["id"] == browser.jar["stl_device"] != forged
 
 
-def test_a_session_that_was_silent_too_long_is_another_one(client):
+def test_a_session_that_was_silent_too_long_is_another_one(client: RecordingClient) -> None:
     app, browser = WSGIMiddleware(wsgi_app(client), client), Browser()
     wsgi_get(app, browser)
     session, _, made_at = browser.jar["stl_session"].partition(".")
@@ -147,7 +150,7 @@ def test_a_session_that_was_silent_too_long_is_another_one(client):
     assert first.session_id != second.session_id
 
 
-def test_a_session_cookie_over_a_minute_old_is_sent_again(client):
+def test_a_session_cookie_over_a_minute_old_is_sent_again(client: RecordingClient) -> None:
     app, browser = WSGIMiddleware(wsgi_app(client), client), Browser()
     wsgi_get(app, browser)
     session, _, made_at = browser.jar["stl_session"].partition(".")
@@ -157,7 +160,7 @@ def test_a_session_cookie_over_a_minute_old_is_sent_again(client):
     assert len(browser.lines) == 1
 
 
-def test_a_logout_gives_the_browser_another_session(client):
+def test_a_logout_gives_the_browser_another_session(client: RecordingClient) -> None:
     app, browser = WSGIMiddleware(wsgi_app(client), client), Browser()
     wsgi_get(app, browser)
     wsgi_get(app, browser, path="/logout")
@@ -166,7 +169,7 @@ def test_a_logout_gives_the_browser_another_session(client):
     assert client.events[-1].device == client.events[0].device
 
 
-def test_without_consent_no_cookie_is_set_and_no_device_made(client):
+def test_without_consent_no_cookie_is_set_and_no_device_made(client: RecordingClient) -> None:
     app = WSGIMiddleware(
         wsgi_app(client), client, allow_cookies=lambda cookies: cookies.get("consent") == "yes"
     )
@@ -179,7 +182,7 @@ def test_without_consent_no_cookie_is_set_and_no_device_made(client):
     assert client.events[1].device["id"] == browser.jar["stl_device"]
 
 
-def test_a_streaming_answer_is_still_inside_its_request_and_ends_with_it(client):
+def test_a_streaming_answer_is_still_inside_its_request_and_ends_with_it(client: RecordingClient) -> None:
     closed: list[str] = []
 
     class Stream:
@@ -204,7 +207,7 @@ def test_a_streaming_answer_is_still_inside_its_request_and_ends_with_it(client)
     assert client.events[-1].device["id"] == "recording-device"
 
 
-def test_a_generator_app_that_begins_late_gets_its_cookies_too(client):
+def test_a_generator_app_that_begins_late_gets_its_cookies_too(client: RecordingClient) -> None:
     def app(_environ: Any, start: Any) -> Any:
         start("200 OK", [])
         client.track("late")
@@ -215,7 +218,7 @@ def test_a_generator_app_that_begins_late_gets_its_cookies_too(client):
     assert browser.jar["stl_device"] == client.events[0].device["id"]
 
 
-def test_an_exception_of_the_app_goes_through_and_ends_the_scope(client):
+def test_an_exception_of_the_app_goes_through_and_ends_the_scope(client: RecordingClient) -> None:
     def app(_environ: Any, _start: Any) -> Any:
         raise LookupError("the app's own")
 
@@ -225,7 +228,7 @@ def test_an_exception_of_the_app_goes_through_and_ends_the_scope(client):
     assert client.events[-1].device["id"] == "recording-device"
 
 
-async def test_asgi_requests_at_once_each_have_their_own_device(client):
+async def test_asgi_requests_at_once_each_have_their_own_device(client: RecordingClient) -> None:
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(3):
@@ -243,7 +246,7 @@ async def test_asgi_requests_at_once_each_have_their_own_device(client):
     assert all("Secure" in line for browser in browsers for line in browser.lines)
 
 
-async def test_a_websocket_is_bound_and_gets_its_cookies_when_accepted(client):
+async def test_a_websocket_is_bound_and_gets_its_cookies_when_accepted(client: RecordingClient) -> None:
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
         client.track("message")
@@ -253,7 +256,7 @@ async def test_a_websocket_is_bound_and_gets_its_cookies_when_accepted(client):
     assert client.events[0].device["id"] == browser.jar["stl_device"]
 
 
-async def test_an_asgi_exception_goes_through_and_ends_the_scope(client):
+async def test_an_asgi_exception_goes_through_and_ends_the_scope(client: RecordingClient) -> None:
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
         raise LookupError("the app's own")
 
@@ -263,7 +266,7 @@ async def test_an_asgi_exception_goes_through_and_ends_the_scope(client):
     assert client.events[-1].device["id"] == "recording-device"
 
 
-async def test_a_lifespan_passes_untouched(client):
+async def test_a_lifespan_passes_untouched(client: RecordingClient) -> None:
     seen: list[str] = []
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:

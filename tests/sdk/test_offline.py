@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stitchline import Drop
 from stitchline._segments import MAGIC, create, framed, parsed, recover
-
 from tests.sdk import scripted_collector as script
+from tests.sdk.conftest import MakeClient, RunScript, read_line
+from tests.sdk.scripted_collector import ScriptedCollector
 
 NOWHERE = "http://127.0.0.1:9"
 
 
-def numbers(collector) -> list[int]:
+def numbers(collector: ScriptedCollector) -> list[int]:
     return [event["properties"]["n"] for event in collector.accepted if event["name"] == "n"]
 
 
@@ -24,7 +30,7 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.seg"))
 
 
-def until(happened, timeout_s: float = 20.0) -> None:
+def until(happened: Callable[[], bool], timeout_s: float = 20.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -32,7 +38,7 @@ def until(happened, timeout_s: float = 20.0) -> None:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=20), st.integers(0, 6000))
-def test_a_torn_file_gives_back_its_whole_records_and_no_other(payloads, cut):
+def test_a_torn_file_gives_back_its_whole_records_and_no_other(payloads: list[bytes], cut: int) -> None:
     data = framed(payloads)
     found, ends = parsed(data[:cut])
     assert found == payloads[: len(found)]
@@ -41,7 +47,7 @@ def test_a_torn_file_gives_back_its_whole_records_and_no_other(payloads, cut):
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=10), st.data())
-def test_a_flipped_bit_is_never_delivered(payloads, data):
+def test_a_flipped_bit_is_never_delivered(payloads: list[bytes], data: Any) -> None:
     body = bytearray(framed(payloads))
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -50,19 +56,20 @@ def test_a_flipped_bit_is_never_delivered(payloads, data):
     assert len(found) < len(payloads)
 
 
-def test_a_torn_tail_is_cut_at_the_start(tmp_path):
+def test_a_torn_tail_is_cut_at_the_start(tmp_path: Path) -> None:
     path = str(tmp_path / "000000000001.seg")
     segment, fd = create(path, b'"head":1')
     whole = framed([b"{}", b"{}"])
-    with open(fd, "wb") as file:
+    with os.fdopen(fd, "wb") as file:
         file.write(whole + framed([b'{"torn":1}'])[:-3])
     found, was_cut = recover(path)
+    assert found is not None
     assert was_cut
     assert (found.events, found.size) == (2, segment.size + len(whole))
     assert recover(path)[1] is False
 
 
-def test_a_file_that_is_no_segment_is_removed(tmp_path):
+def test_a_file_that_is_no_segment_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "000000000001.seg"
     path.write_bytes(MAGIC + b"\x00\x01")
     assert recover(str(path)) == (None, True)
@@ -70,8 +77,8 @@ def test_a_file_that_is_no_segment_is_removed(tmp_path):
 
 
 def test_events_pass_through_the_disk_and_leave_it_after_the_acknowledgement(
-    collector, make_client, tmp_path
-):
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     client = make_client(offline_dir=tmp_path / "off")
     collector.script(script.stall)
     client.track("n", {"n": 1})
@@ -83,7 +90,9 @@ def test_events_pass_through_the_disk_and_leave_it_after_the_acknowledgement(
     until(lambda: not segments(tmp_path / "off"))
 
 
-def test_without_network_a_closed_client_keeps_everything_for_the_next(collector, make_client, tmp_path):
+def test_without_network_a_closed_client_keeps_everything_for_the_next(
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     offline = make_client(endpoint=NOWHERE, offline_dir=tmp_path / "off")
     for number in range(30):
         offline.track("n", {"n": number})
@@ -96,8 +105,8 @@ def test_without_network_a_closed_client_keeps_everything_for_the_next(collector
 
 
 def test_a_restarted_kiosk_sends_old_events_before_new_ones_and_without_a_new_one(
-    collector, make_client, tmp_path
-):
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     before = make_client(endpoint=NOWHERE, offline_dir=tmp_path / "off")
     before.track("n", {"n": 0})
     before.close(timeout_s=0.2)
@@ -108,7 +117,9 @@ def test_a_restarted_kiosk_sends_old_events_before_new_ones_and_without_a_new_on
     assert numbers(collector) == [0, 1]
 
 
-def test_old_events_keep_the_device_they_happened_on(collector, make_client, tmp_path):
+def test_old_events_keep_the_device_they_happened_on(
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     before = make_client(endpoint=NOWHERE, offline_dir=tmp_path / "off", app_version="1.0")
     before.track("n", {"n": 0})
     before.close(timeout_s=0.2)
@@ -118,7 +129,9 @@ def test_old_events_keep_the_device_they_happened_on(collector, make_client, tmp
     assert [request.batch["device"]["app_version"] for request in collector.requests] == ["1.0", "2.0"]
 
 
-def test_kill_9_loses_nothing_that_was_on_disk(run_script, collector, make_client, tmp_path):
+def test_kill_9_loses_nothing_that_was_on_disk(
+    run_script: RunScript, collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     program = run_script(
         "client = Client('http://127.0.0.1:9', 'key', state_dir=STATE, offline_dir=DIR)\n"
         "n = 0\n"
@@ -132,10 +145,11 @@ def test_kill_9_loses_nothing_that_was_on_disk(run_script, collector, make_clien
     )
     on_disk = 0
     while on_disk < 1000:
-        on_disk = int(program.stdout.readline())
+        on_disk = int(read_line(program))
     program.send_signal(signal.SIGKILL)
-    on_disk = max([on_disk, *(int(line) for line in program.stdout if line.endswith("\n"))])
     program.wait(10)
+    while (line := read_line(program)).endswith("\n"):
+        on_disk = int(line)
     client = make_client(offline_dir=tmp_path / "offline")
     client.track("n", {"n": -1})
     assert client.flush(30)
@@ -145,7 +159,9 @@ def test_kill_9_loses_nothing_that_was_on_disk(run_script, collector, make_clien
     assert len(old) >= on_disk
 
 
-def test_kill_9_while_sending_doubles_no_event_id_in_the_end(run_script, collector, make_client, tmp_path):
+def test_kill_9_while_sending_doubles_no_event_id_in_the_end(
+    run_script: RunScript, collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     collector.script(script.accept_but_reset, script.accept)
     program = run_script(
         "client = Client(URL, 'key', state_dir=STATE, offline_dir=DIR, max_batch_events=10, backoff_s=0.01)\n"
@@ -164,8 +180,8 @@ def test_kill_9_while_sending_doubles_no_event_id_in_the_end(run_script, collect
 
 
 def test_two_processes_never_share_and_a_dead_ones_events_are_taken_over(
-    run_script, collector, make_client, tmp_path
-):
+    run_script: RunScript, collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     waiting = "client = Client('http://127.0.0.1:9', 'key', state_dir=STATE, offline_dir=DIR)\n"
     both = [
         run_script(
@@ -176,7 +192,7 @@ def test_two_processes_never_share_and_a_dead_ones_events_are_taken_over(
         for number in (1, 2)
     ]
     for program in both:
-        assert program.stdout.readline() == "written\n"
+        assert read_line(program) == "written\n"
     assert len({path.parent for path in segments(tmp_path / "offline")}) == 2
     for program in both:
         program.kill()
@@ -186,7 +202,7 @@ def test_two_processes_never_share_and_a_dead_ones_events_are_taken_over(
     assert sorted(numbers(collector)) == [1, 2]
 
 
-def test_a_forked_child_has_a_slot_of_its_own(run_script, collector):
+def test_a_forked_child_has_a_slot_of_its_own(run_script: RunScript, collector: ScriptedCollector) -> None:
     program = run_script(
         "client = Client(URL, 'key', state_dir=STATE, offline_dir=DIR)\n"
         "client.track('n', {'n': 1})\n"
@@ -200,7 +216,9 @@ def test_a_forked_child_has_a_slot_of_its_own(run_script, collector):
     assert sorted(numbers(collector)) == [1, 2, 3]
 
 
-def test_a_full_folder_drops_the_oldest_and_counts_them(collector, make_client, tmp_path):
+def test_a_full_folder_drops_the_oldest_and_counts_them(
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     drops: list[Drop] = []
     most = 1024 * 1024
     client = make_client(
@@ -220,7 +238,9 @@ def test_a_full_folder_drops_the_oldest_and_counts_them(collector, make_client, 
     assert reports == [{"offline_full": lost}]
 
 
-def test_a_wrong_key_loses_nothing_with_an_offline_folder(collector, make_client, tmp_path):
+def test_a_wrong_key_loses_nothing_with_an_offline_folder(
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     client = make_client(offline_dir=tmp_path / "off")
     collector.script(script.status(401), script.status(403), script.status(404))
     client.track("n", {"n": 1})
@@ -229,7 +249,9 @@ def test_a_wrong_key_loses_nothing_with_an_offline_folder(collector, make_client
     assert client.losses == {}
 
 
-def test_a_folder_that_cannot_be_used_leaves_the_memory(collector, make_client, tmp_path, caplog):
+def test_a_folder_that_cannot_be_used_leaves_the_memory(
+    make_client: MakeClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "off").write_text("in the way")
     client = make_client(offline_dir=tmp_path / "off")
     client.track("n", {"n": 1})
@@ -238,8 +260,8 @@ def test_a_folder_that_cannot_be_used_leaves_the_memory(collector, make_client, 
 
 
 def test_a_damaged_record_costs_what_follows_it_in_its_segment_and_is_counted(
-    collector, make_client, tmp_path
-):
+    collector: ScriptedCollector, make_client: MakeClient, tmp_path: Path
+) -> None:
     before = make_client(endpoint=NOWHERE, offline_dir=tmp_path / "off")
     for number in range(3):
         before.track("n", {"n": number})

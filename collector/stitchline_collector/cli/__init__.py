@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a command when it is run, so that `--help` and `serve` start without the others' libraries."""
+    """Imports a command when it is run, so that the list of commands and `serve` start without the others' libraries."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -29,6 +29,10 @@ class _Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -82,7 +83,7 @@ def _header(person: dict[str, Any], asked: str) -> Panel:
 
 
 def _name(known: dict[str, Any]) -> Text:
-    return Text.assemble((f"{known['namespace']}:", "dim"), (_short(known["value"]), "green"))
+    return Text.assemble((f"{known['namespace']}:", "dim"), (_short(known["value"], 20), "green"))
 
 
 def _device_line(device: dict[str, Any]) -> Text:
@@ -94,28 +95,36 @@ def _device_line(device: dict[str, Any]) -> Text:
 
 
 def _table(events: list[dict[str, Any]]) -> Table:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False, expand=True)
-    table.add_column("time (UTC)", no_wrap=True, style="dim", width=15)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False, expand=True)
+    table.add_column("UTC", no_wrap=True, style="dim", width=8)
     table.add_column("device", no_wrap=True, max_width=16)
-    table.add_column("channel", no_wrap=True, max_width=12, style="cyan")
+    table.add_column("channel", no_wrap=True, max_width=11, style="cyan")
     table.add_column("stage", no_wrap=True, max_width=12, style="magenta")
-    table.add_column("event", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("found by", no_wrap=True, max_width=10, style="green")
+    table.add_column("event", overflow="ellipsis", no_wrap=True, ratio=1, min_width=12)
+    table.add_column("found by", no_wrap=True, max_width=9, style="green")
     day = ""
     for event in events:
         today = _moment(event["occurred_at"], "%d %b")
-        time = f"{today if today != day else '':<6} {_moment(event['occurred_at'], '%H:%M:%S')}"
-        day = today
-        device = f"{event['device']['type']} {_short(event['device']['id'], 8)}".strip()
-        found_by = event["found_by"].partition(":")[0]
+        if today != day:
+            table.add_row(Text(today, style="bold"))
+            day = today
+        device = f"{event['device']['type']} {_end(event['device']['id'])}".strip()
         name = event["name"] or event["type"]
-        cells = (time, device, event["channel"], event["stage"], name, found_by)
-        table.add_row(*(Text(cell) for cell in cells))
+        found_by = event["found_by"].partition(":")[0]
+        at = _moment(event["occurred_at"], "%H:%M:%S")
+        table.add_row(
+            *(Text(cell) for cell in (at, device, event["channel"], event["stage"], name, found_by))
+        )
     return table
 
 
-def _short(value: str, most: int = 20) -> str:
+def _short(value: str, most: int = 36) -> str:
     return value if len(value) <= most else f"{value[: most - 1]}…"
+
+
+def _end(value: str) -> str:
+    """Shorten an id to its end: UUIDs of one moment begin alike."""
+    return value if len(value) <= 8 else f"…{value[-4:]}"
 
 
 def _moment(iso: str, fmt: str) -> str:

@@ -6,6 +6,7 @@ be looked at in a test.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -19,10 +20,11 @@ _NO_STAGE = "-"
 
 
 class Point(NamedTuple):
-    """One or more events in a row, in one stage on one channel."""
+    """One or more events in a row, on one day, in one stage, on one channel."""
 
     stage: str
     channel: str
+    day: str
 
 
 def chart(events: Sequence[dict[str, Any]], width: int = 80) -> list[Text]:
@@ -35,7 +37,7 @@ def chart(events: Sequence[dict[str, Any]], width: int = 80) -> list[Text]:
     Returns:
         Lines: one for each stage, and the letters of the channels; none without a stage.
     """
-    points, shown = _points(events, (width - _LABEL) // _STEP)
+    points, shown = _points(events, (width - _LABEL - 4) // _STEP)
     stages = list(dict.fromkeys(point.stage for point in points))
     if stages in ([], [_NO_STAGE]):
         return []
@@ -43,7 +45,7 @@ def chart(events: Sequence[dict[str, Any]], width: int = 80) -> list[Text]:
     grid = _grid(points, stages, letters)
     cut = len(events) > shown
     lines = [_row(stage, row, letters, "…" if cut else " ") for stage, row in zip(stages, grid, strict=True)]
-    return [*lines, Text(), _legend(letters)]
+    return [*lines, _days(points), Text(), _legend(letters)]
 
 
 def _points(events: Sequence[dict[str, Any]], most: int) -> tuple[list[Point], int]:
@@ -53,7 +55,8 @@ def _points(events: Sequence[dict[str, Any]], most: int) -> tuple[list[Point], i
     stage = _NO_STAGE
     for event in events:
         stage = event["stage"] or stage
-        point = Point(stage, event["channel"] or "?")
+        day = dt.datetime.fromisoformat(event["occurred_at"]).strftime("%d %b")
+        point = Point(stage, event["channel"] or "?", day)
         if points and points[-1] == point:
             counts[-1] += 1
         else:
@@ -98,6 +101,17 @@ def _row(stage: str, cells: list[str], letters: dict[str, str], before: str) -> 
     for cell in cells:
         line.append(cell, style=colours.get(cell, "dim"))
     line.rstrip()
+    return line
+
+
+def _days(points: list[Point]) -> Text:
+    """Name each new day under its first point, where there is room."""
+    line = Text(" " * _LABEL, style="dim")
+    for index, point in enumerate(points):
+        begins = _LABEL + index * _STEP
+        is_new = index == 0 or points[index - 1].day != point.day
+        if is_new and (index == 0 or begins > len(line)):
+            line.append(" " * (begins - len(line))).append(point.day)
     return line
 
 

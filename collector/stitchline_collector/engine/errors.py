@@ -135,6 +135,7 @@ _NOISE = re.compile(
 )
 _CODE = re.compile(r"Code: (\d+)")
 _ZSTD_DECODER_FAILED = 561
+_QUOTED_ROW = re.compile(r"(?: before: '| here: ).*?(?=: \(while|\Z)", re.DOTALL)
 _ROW_DUMP = re.compile(r"\n(?::\s*)?\n?Row \d+:|: Buffer has gone")
 
 # Every failure reaches the caller as an exception; the driver would log it, with a traceback, a second time.
@@ -188,7 +189,7 @@ def _said(error: Exception) -> tuple[int, str]:
 
 def _message(error: BaseException) -> str:
     """ClickHouse's own sentence: no version, no address, and no dump of the row, which may hold a person's data."""
-    return _NOISE.sub("", _ROW_DUMP.split(str(error))[0]).strip().rstrip(":").rstrip()
+    return _NOISE.sub("", _QUOTED_ROW.sub("", _ROW_DUMP.split(str(error))[0])).strip().rstrip(":").rstrip()
 
 
 def _deepest(error: BaseException) -> str:

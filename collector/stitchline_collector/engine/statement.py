@@ -32,6 +32,7 @@ HARMLESS_TABLE_FUNCTIONS = frozenset(
 )
 # Scalar functions that reach outside the database: files, and models behind somebody else's key.
 _OUTSIDE_FUNCTION = re.compile(r"file|catboostevaluate|generateserialid|ai[a-z]+")
+_SETTINGS = "SETTINGS"
 _NOT_ALLOWED = 164  # ClickHouse's own READONLY
 
 
@@ -56,6 +57,8 @@ def check(canonical: str, table_functions: frozenset[str]) -> str:
     for before, word, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
         if word == "into" and after == "outfile":
             raise QueryError("INTO OUTFILE is not allowed: read the answer's body instead", _NOT_ALLOWED)
+        if word == _SETTINGS and after.isidentifier():
+            raise QueryError("SETTINGS is not allowed: a subquery could lift its limits with it", _NOT_ALLOWED)
         called = after == "(" or before == "apply"
         if called and _reaches_outside(word, table_functions):
             raise QueryError(
@@ -65,6 +68,8 @@ def check(canonical: str, table_functions: frozenset[str]) -> str:
 
 
 def _folded(match: re.Match[str]) -> str:
+    if match[0] == _SETTINGS:
+        return match[0]  # the keyword, always in capitals here; a column of that name keeps its own spelling
     quoted = match["quoted"]
     return (quoted if quoted is not None else match[0]).casefold()
 

@@ -73,7 +73,7 @@ def _rows(decoded: Decoded, arrival: Arrival) -> list[Row]:
             moment = arrival.received_at if event_id is None else time_of(event_id)
         rows.append(
             Row(
-                event_id or uuid7(),
+                event_id or uuid7(len(rows)),
                 event.type,
                 event.name or event.type,
                 moment,

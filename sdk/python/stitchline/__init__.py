@@ -31,7 +31,9 @@ from stitchline._event import Campaign, Device, Page, Tags
 from stitchline._exceptions import ConfigurationError, InvalidEvent, StitchlineError
 from stitchline._losses import Drop
 from stitchline._scope import Scope
-from stitchline._version import VERSION as __version__
+from stitchline._version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     "Campaign",

@@ -157,7 +157,7 @@ class MemoryQueue:
         return self._sealed_events + len(self._open)
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Their bytes."""
         return self._sealed_bytes + self._open_bytes
 
@@ -192,6 +192,7 @@ class MemoryQueue:
             return False
         self._open.append(event)
         self._open_bytes = len(event)
+        self.bell.ring()
         return True
 
     def take(self, *, partial: bool) -> Batch | None:

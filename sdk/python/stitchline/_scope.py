@@ -7,7 +7,7 @@ Guaranteed: a binding belongs to the current task or thread (`contextvars`), and
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from stitchline._calls import Calls
 
@@ -34,7 +34,7 @@ class Scope(Calls):
     def __init__(self, speaker: Speaker) -> None:
         self._own = speaker
 
-    def __enter__(self) -> Scope:
+    def __enter__(self) -> Self:
         _bound.set(_Binding(self, _bound.get()))
         return self
 

@@ -116,13 +116,11 @@ class Speaker:
         """Say who it is; remembered where one person uses the device."""
         try:
             who = self._cleaned(tags)
-            if not who:
-                raise InvalidEvent(
-                    "identify", None, "pass user, email, phone or identifiers that name somebody"
-                )
-            rest = _without_who(tags)
         except InvalidEvent as error:
             return self.pipeline.refuse("identify", "", error)
+        if not who:
+            return self._names_nobody("identify", "user", tags.get("user"))
+        rest = _without_who(tags)
         if not self._remembers:
             return self._say_as(who, "identify", properties, rest)
         with self.pipeline.lock:
@@ -138,12 +136,10 @@ class Speaker:
         """Say that two sides are one person, or are not."""
         try:
             other = self.pipeline.cleaner.clean(None, None, None, linked)
-            if not other:
-                raise InvalidEvent(
-                    "linked", linked, "pass a mapping of namespace to value that names somebody"
-                )
         except InvalidEvent as error:
             return self.pipeline.refuse(kind, "", error)
+        if not other:
+            return self._names_nobody(kind, "linked", linked)
         return self.say(kind, "", properties, tags, encoded(other))
 
     def logout(self, properties: Mapping[str, Any] | None, tags: Tags) -> bool:
@@ -170,6 +166,11 @@ class Speaker:
             self._consent = {**self._consent, **given}
             self.tags = msgspec.structs.replace(self.tags, consent=encoded(self._consent))
         return self.say("consent", "", properties, tags)
+
+    def _names_nobody(self, kind: str, field: str, given: object) -> bool:
+        return self.pipeline.refuse(
+            kind, "", InvalidEvent(field, given, "pass at least one that names somebody")
+        )
 
     def _cleaned(self, tags: Tags) -> dict[str, str]:
         return self.pipeline.cleaner.clean(

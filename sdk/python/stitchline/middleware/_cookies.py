@@ -73,9 +73,9 @@ def visit(
     def written() -> list[str]:
         current = scope.session_id or session_id  # another one after a logout
         lines = []
-        if device_id != known or made_at == now:
+        if device_id != known or made_at is None:
             lines.append(_set(options, DEVICE_COOKIE, device_id, _DEVICE_MAX_AGE_S, https=https))
-        if current != session_id or made_at == now or now - made_at > _REFRESH_AFTER_S:
+        if current != session_id or made_at is None or now - made_at > _REFRESH_AFTER_S:
             value = f"{current}.{now}"
             lines.append(_set(options, SESSION_COOKIE, value, options.session_timeout_s, https=https))
         return lines
@@ -93,14 +93,14 @@ def parsed(header: str) -> dict[str, str]:
     return cookies
 
 
-def _session(value: str, now: int, timeout_s: int) -> tuple[str, int]:
-    """Return the session and when its cookie was made; a new one (made now) when there is none or it is too old."""
+def _session(value: str, now: int, timeout_s: int) -> tuple[str, int | None]:
+    """Return the session and when its cookie was made; a new one, without a time, when there is none or it is too old."""
     match = _SESSION.fullmatch(value)
     if match is not None:
         made_at = int(match[2])
         if 0 <= now - made_at <= timeout_s:
             return match[1], made_at
-    return new_id(), now
+    return new_id(), None
 
 
 def _set(options: Options, name: str, value: str, max_age_s: int, *, https: bool) -> str:
