@@ -16,7 +16,6 @@ import re
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import schema_data
-from stitchline_collector import sql_files
+from benchmarks.schema_contenders import GROUPS, Contender
 from stitchline_collector.engine import Engine
 
 if TYPE_CHECKING:
@@ -38,85 +37,6 @@ FRESH_PARTS = 20
 BODY_ROWS = 50_000
 
 
-@dataclass(frozen=True)
-class Contender:
-    """One way to write the table.
-
-    Attributes:
-        name: as the tables print it.
-        changes: (pattern, replacement) on the migration's text, in order; a pattern that is not found is an error.
-    """
-
-    name: str
-    changes: tuple[tuple[str, str], ...] = ()
-
-    def ddl(self, table: str) -> str:
-        """Return the statement that makes the table."""
-        text = (sql_files.folder("migrations") / "0001_events.sql").read_text(encoding="utf-8")
-        statement = text.split(";\n")[0].replace("${database}.events_raw", table)
-        for pattern, replacement in self.changes:
-            statement, found = re.subn(pattern, replacement, statement, flags=re.DOTALL)
-            if not found:
-                raise ValueError(f"{self.name}: {pattern!r} is not in the migration any more")
-        return statement
-
-
-def key(order: str, partition: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Return the changes to another sorting key, and another partition."""
-    changes = [(r"ORDER BY \(.*?\)\n", f"ORDER BY ({order})\n")]
-    if partition:
-        changes.append((r"PARTITION BY .*?\n", f"PARTITION BY {partition}\n"))
-    return tuple(changes)
-
-
-def column(name: str, definition: str) -> tuple[str, str]:
-    """Return the change of one column's type and codec."""
-    return (rf"\n    {name} (?!MATERIALIZED)[^\n]*?,(?= --|\n)", f"\n    {name} {definition},")
-
-
-NO_CODECS = ((r"(?: CODEC\([^\n]*\))?,\n", ",\n"), (r"SETTINGS (?:default_compression_codec = '[^']*', )?", "SETTINGS "))
-DAY = "toYYYYMMDD(device_time)"
-TIMES = ("occurred_at", "device_time", "sent_at", "received_at")
-ZSTD = (("SETTINGS ", "SETTINGS default_compression_codec = 'ZSTD(1)', "),)
-_TIME_DEFINITION = r"DateTime64\(3, 'UTC'\)( COMMENT '[^']*')?[^\n]*,"
-
-
-def time_codec(codec: str) -> tuple[tuple[str, str], ...]:
-    """Return the changes that give all four times and `seq` a codec."""
-    times = [(rf"\n    {name} {_TIME_DEFINITION}", f"\n    {name} DateTime64(3, 'UTC') CODEC({codec}),") for name in TIMES]
-    return (*times, (r"\n    seq UInt64,", f"\n    seq UInt64 CODEC({codec}),"))
-
-
-GROUPS: dict[str, list[Contender]] = {
-    "keys": [
-        Contender("device", key("device.id, device_time, event_id")),
-        Contender("hour, device", key("toStartOfHour(device_time), device.id, device_time, event_id")),
-        Contender("day, device", key(f"{DAY}, device.id, device_time, event_id")),
-        Contender("day, name, device", key(f"{DAY}, name, device.id, device_time, event_id")),
-        Contender("name, day, device", key(f"name, {DAY}, device.id, device_time, event_id")),
-    ],
-    "partitions": [
-        Contender("month"),
-        Contender("week", ((r"PARTITION BY .*?\n--", "PARTITION BY toMonday(device_time)\n--"),)),
-        Contender("none", ((r"PARTITION BY .*?\n--", "--"),)),
-    ],
-    "codecs": [
-        Contender("LZ4", NO_CODECS),
-        Contender("ZSTD(1)", NO_CODECS + ZSTD),
-        Contender("ZSTD(3)", (*NO_CODECS, ("SETTINGS ", "SETTINGS default_compression_codec = 'ZSTD(3)', "))),
-        Contender("Delta", NO_CODECS + ZSTD + time_codec("Delta(8), ZSTD(1)")),
-        Contender("DoubleDelta", NO_CODECS + ZSTD + time_codec("DoubleDelta, ZSTD(1)")),
-        Contender("as chosen"),
-    ],
-    "types": [
-        Contender("as chosen"),
-        Contender("by received_at", ((r"MATERIALIZED toUInt64\(4611.*?\)\),\n", "MATERIALIZED 4611686018427387904 - toUnixTimestamp64Milli(received_at),\n"),)),
-        Contender("String props", ((r"properties JSON[^\n]*,\n", "properties String,\n"),)),
-        Contender("no index", ((r",\n\n    INDEX .*?\n\)", "\n)"),)),
-        Contender("plain text", ((r"LowCardinality\(String\)", "String"),)),
-    ],
-}
-
 FUNNEL = "windowFunnel(86400)(toDateTime(occurred_at), name = 'product_viewed', name = 'product_added', name = 'order_completed')"
 QUERIES = {
     "one person's timeline": "SELECT occurred_at, name, channel, page.url FROM {t} WHERE device_node IN {devices} OR person_node IN {persons} ORDER BY occurred_at",
@@ -124,7 +44,7 @@ QUERIES = {
     "occurred_at < '2026-11-01' AND name IN ('product_viewed', 'product_added', 'order_completed') GROUP BY device_node) GROUP BY level ORDER BY level",
     "a month by day, channel": "SELECT toDate(occurred_at) AS day, channel, count() FROM {t} WHERE occurred_at >= '2026-10-01' AND "
     "occurred_at < '2026-11-01' GROUP BY day, channel ORDER BY day, channel",
-    "a week's revenue": "SELECT count(), sum(properties.price::Float64) FROM {t} WHERE name = 'order_completed' AND occurred_at >= '2026-10-05' "
+    "a week's revenue": "SELECT count(), sum({price}) FROM {t} WHERE name = 'order_completed' AND occurred_at >= '2026-10-05' "
     "AND occurred_at < '2026-10-12'",
     "last five minutes": "SELECT name, count() FROM {t} WHERE received_at >= '{recent}' GROUP BY name ORDER BY name",
     "everything, by name": "SELECT name, count() FROM {t} GROUP BY name ORDER BY name",
@@ -142,9 +62,16 @@ class Arena:
     def __init__(self, session: Session, events: int) -> None:
         self._session = session
         people = max(1, events // schema_data.EVENTS_PER_PERSON)
-        parameters = {"events": events, "people": people, "days": schema_data.DAYS, "first_day": schema_data.FIRST_DAY}
+        parameters = {
+            "events": events,
+            "people": people,
+            "days": schema_data.DAYS,
+            "first_day": schema_data.FIRST_DAY,
+        }
         session.command(schema_data.MAKE, parameters=parameters)
-        self._literals = self._person() | {"recent": str(self._one("SELECT max(received_at) - INTERVAL 5 MINUTE FROM made"))[:23]}
+        self._literals = self._person() | {
+            "recent": str(self._one("SELECT max(received_at) - INTERVAL 5 MINUTE FROM made"))[:23]
+        }
         body = f"SELECT * FROM made WHERE cityHash64(event_id) % {max(1, events // BODY_ROWS)} = 0 ORDER BY received_at"
         self.body = _as_body(session, body)
 
@@ -167,32 +94,40 @@ class Arena:
         self._session.command("DROP TABLE IF EXISTS bench.copy SYNC")
         self._session.command(contender.ddl("bench.copy"))
         began = time.perf_counter()
-        self._session.insert_body("copy", COLUMNS, self.body, "JSONCompactEachRow", None, {"date_time_input_format": "best_effort"})
+        self._session.insert_body(
+            "copy", COLUMNS, self.body, "JSONCompactEachRow", None, {"date_time_input_format": "best_effort"}
+        )
         return float(self.body.count(b"\n") / (time.perf_counter() - began))
 
-    def ask(self, query: str, source: str) -> tuple[float, int]:
-        """Run one of QUERIES over a table or `table FINAL`; returns milliseconds and the rows of the answer."""
-        text = query.format(t=source, **self._literals)
+    def ask(self, query: str, source: str, price: str) -> float:
+        """Run one of QUERIES over a table or `table FINAL`; returns milliseconds."""
+        text = query.format(t=source, price=price, **self._literals)
         began = time.perf_counter()
-        rows = self._session.query(text)
-        return (time.perf_counter() - began) * 1000, len(rows)
+        self._session.query(text)
+        return (time.perf_counter() - began) * 1000
 
-    def granules(self, query: str, source: str) -> int:
+    def granules(self, query: str, source: str, price: str) -> int:
         """Return how many granules of 8,192 rows ClickHouse reads for it."""
-        plan = self._session.query("EXPLAIN indexes = 1 " + query.format(t=source, **self._literals))
-        found = [int(line.split()[1].split("/")[0]) for (line,) in plan if line.strip().startswith("Granules:")]
+        plan = self._session.query(
+            "EXPLAIN indexes = 1 " + query.format(t=source, price=price, **self._literals)
+        )
+        found = [
+            int(line.split()[1].split("/")[0]) for (line,) in plan if line.strip().startswith("Granules:")
+        ]
         return found[-1] if found else 0
 
     def bytes_by_column(self, table: str) -> dict[str, float]:
-        """Return compressed bytes an event of each column, skip indexes and keys included as `(indexes)`."""
-        events = self._one(f"SELECT sum(rows) FROM system.parts WHERE active AND database = 'bench' AND table = '{table}'")
+        """Return compressed bytes an event of each column in the merged history, and of skip indexes and keys as `(indexes)`."""
+        # Small fresh parts are compact: ClickHouse does not know the size of a column in them.
+        where = f"active AND part_type = 'Wide' AND database = 'bench' AND table = '{table}'"
+        events = self._one(f"SELECT sum(rows) FROM system.parts WHERE {where}")
         sizes = self._session.query(
             "SELECT column, sum(column_data_compressed_bytes + column_marks_bytes) FROM system.parts_columns "
-            f"WHERE active AND database = 'bench' AND table = '{table}' GROUP BY column"
+            f"WHERE {where} GROUP BY column"
         )
         extra = self._one(
             "SELECT sum(secondary_indices_compressed_bytes + secondary_indices_marks_bytes + primary_key_size) "
-            f"FROM system.parts WHERE active AND database = 'bench' AND table = '{table}'"
+            f"FROM system.parts WHERE {where}"
         )
         return {name: size / events for name, size in sizes} | {"(indexes)": extra / events}
 
@@ -202,7 +137,9 @@ class Arena:
 
     def _insert(self, table: str, condition: str) -> None:
         columns = ", ".join(COLUMNS)
-        self._session.command(f"INSERT INTO bench.{table} ({columns}) SELECT {columns} FROM made WHERE {condition} ORDER BY received_at")
+        self._session.command(
+            f"INSERT INTO bench.{table} ({columns}) SELECT {columns} FROM made WHERE {condition} ORDER BY received_at"
+        )
 
     def _one(self, sql: str) -> Any:
         return self._session.query(sql)[0][0]
@@ -223,7 +160,11 @@ class Arena:
 def _as_body(session: Session, sql: str) -> bytes:
     """Return rows as the loader sends them."""
     client = session._client  # noqa: SLF001 (only here are the bytes of an answer wanted)
-    text = re.sub(r"SELECT \*", f"SELECT {', '.join(COLUMNS)}".replace("properties", "properties::JSON AS properties"), sql)
+    text = re.sub(
+        r"SELECT \*",
+        f"SELECT {', '.join(COLUMNS)}".replace("properties", "properties::JSON AS properties"),
+        sql,
+    )
     return bytes(client.raw_query(text, fmt="JSONCompactEachRow"))
 
 
@@ -239,7 +180,9 @@ def measure(arena: Arena, contenders: list[Contender], rounds: int) -> dict[str,
         By contender: `bytes` by column, `insert_rows_s`, and per query `ms`, `ms_without_final`, `granules`.
     """
     tables = {contender.name: arena.fill(contender) for contender in contenders}
-    found: dict[str, Any] = {name: {"bytes": arena.bytes_by_column(table), "queries": {}} for name, table in tables.items()}
+    found: dict[str, Any] = {
+        name: {"bytes": arena.bytes_by_column(table), "queries": {}} for name, table in tables.items()
+    }
     rates: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     for _ in range(rounds):
         for contender in contenders:
@@ -249,14 +192,18 @@ def measure(arena: Arena, contenders: list[Contender], rounds: int) -> dict[str,
     for query_name, query in QUERIES.items():
         times: dict[tuple[str, str], list[float]] = {}
         for _ in range(rounds):
-            for name, table in tables.items():
+            for contender in contenders:
+                table = tables[contender.name]
                 for source in (f"{table} FINAL", table):
-                    times.setdefault((name, source[len(table) :]), []).append(arena.ask(query, source)[0])
-        for name, table in tables.items():
+                    times.setdefault((contender.name, source[len(table) :]), []).append(
+                        arena.ask(query, source, contender.price)
+                    )
+        for contender in contenders:
+            name, table = contender.name, tables[contender.name]
             found[name]["queries"][query_name] = {
                 "ms": statistics.median(times[name, " FINAL"]),
                 "ms_without_final": statistics.median(times[name, ""]),
-                "granules": arena.granules(query, f"{table} FINAL"),
+                "granules": arena.granules(query, f"{table} FINAL", contender.price),
             }
     for table in tables.values():
         arena.drop(table)
@@ -274,7 +221,11 @@ def print_group(console: Console, group: str, found: dict[str, Any]) -> None:
     for query in QUERIES:
         cells = [one["queries"][query] for one in found.values()]
         totals.add_row(
-            query, *[f"{cell['ms']:.0f} ({cell['ms_without_final']:.0f}) ms\n{cell['granules']} gr" for cell in cells]
+            query,
+            *[
+                f"{cell['ms']:.0f} ({cell['ms_without_final']:.0f}) ms\n{cell['granules']} gr"
+                for cell in cells
+            ],
         )
     console.print(totals)
 
@@ -301,7 +252,10 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     results: dict[str, Any] = {"events": options.events}
-    with tempfile.TemporaryDirectory() as folder, Engine.open(f"chdb://{folder}/clickhouse", database="bench") as engine:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Engine.open(f"chdb://{folder}/clickhouse", database="bench") as engine,
+    ):
         session = engine.session(database="default")
         session.command("CREATE DATABASE bench ENGINE = Atomic")
         arena = Arena(engine.session(), options.events)

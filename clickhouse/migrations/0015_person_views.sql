@@ -26,11 +26,11 @@ GROUP BY person_id;
 -- Every identifier that was seen together with another one, and whose it is; `since` is when it was first seen.
 CREATE OR REPLACE VIEW ${database}.identifiers AS
 SELECT
-    namespace,
-    value,
+    toString(any(identity_nodes.namespace)) AS namespace,
+    toString(any(identity_nodes.value)) AS value,
     node,
     dictGetOrDefault('${database}.identity_recent', 'person_id', node,
         dictGetOrDefault('${database}.identity_base', 'person_id', node, node)) AS person_id,
-    min(first_seen) AS since
+    toDateTime64(min(first_seen), 3, 'UTC') AS since
 FROM ${database}.identity_nodes
-GROUP BY namespace, value, node;
+GROUP BY node;

@@ -5,12 +5,12 @@
 -- reads: events_raw
 SELECT
     device_id,
-    toString(argMaxIf(found.device_type, occurred_at, found.device_type != '')) AS device_type,
-    arraySort(groupUniqArrayIf(toString(channel), channel != '')) AS channels,
+    argMaxIf(found.device_type, occurred_at, found.device_type != '') AS device_type,
+    arraySort(groupUniqArrayIf(channel, channel != '')) AS channels,
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen,
     count() AS events,
-    toString(argMaxIf(found.stage, (occurred_at, seq), found.stage != '')) AS stage,
+    argMaxIf(found.stage, (occurred_at, seq), found.stage != '') AS stage,
     maxIf(occurred_at, found.stage != '') AS stage_at
 FROM
 (

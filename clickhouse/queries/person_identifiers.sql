@@ -6,8 +6,8 @@
 SELECT
     node,
     toString(any(identity_nodes.namespace)) AS namespace,
-    any(identity_nodes.value) AS value,
-    min(first_seen) AS since
+    toString(any(identity_nodes.value)) AS value,
+    toDateTime64(min(first_seen), 3, 'UTC') AS since
 FROM identity_nodes
 WHERE node IN (SELECT node FROM identity_members WHERE person_id = {person_id:UInt64} UNION ALL SELECT {person_id:UInt64})
     -- A member may have left.

@@ -1,17 +1,17 @@
 -- name: person_latest
 -- The latest events of a person, newest first, each with the node by which it was found to be theirs.
 -- parameters: nodes Array(UInt64), events UInt32
--- returns: event_id UUID, occurred_at DateTime64(3, 'UTC'), type String, name String, channel String, stage String, device_id String, device_type String, session_id String, url String, properties String, found_by UInt64
+-- returns: event_id UUID, occurred_at DateTime64(3, 'UTC'), type LowCardinality(String), name LowCardinality(String), channel LowCardinality(String), stage LowCardinality(String), device_id String, device_type LowCardinality(String), session_id String, url String, properties String, found_by UInt64
 -- reads: events_raw
 SELECT
     event_id,
     occurred_at,
-    toString(found.type) AS type,
-    toString(found.name) AS name,
-    toString(found.channel) AS channel,
-    toString(found.stage) AS stage,
+    found.type,
+    found.name,
+    found.channel,
+    found.stage,
     device_id,
-    toString(found.device_type) AS device_type,
+    found.device_type,
     session_id,
     url,
     toJSONString(found.properties) AS properties,

@@ -46,7 +46,7 @@ def wait_for(name: str, within_s: float) -> tuple[dict[str, Any], int]:
     asked = 0
     while time.monotonic() < deadline:
         asked += 1
-        for event in person("user", "4711").get("events", []):
+        for event in person("user", "4711").get("latest", []):
             if event["name"] == name and event["occurred_at"][:10] == str(datetime.now(UTC).date()):
                 return event, asked
         time.sleep(0.1)

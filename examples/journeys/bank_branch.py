@@ -21,7 +21,10 @@ request = urllib.request.Request(
 with urllib.request.urlopen(request, timeout=5) as answer:
     known = json.load(answer)
 print("GET /v1/people/user/4711")
-print(f"stage {known['stage']}; seen on {', '.join(known['channels'])}")
+offer = next(event for event in known["latest"] if event["name"] == "offer_accepted")
+print(
+    f"{offer['name']} in the {offer['channel']} at {offer['occurred_at'][11:16]} UTC; stage {known['stage']}"
+)
 
 with (
     stitchline.Client(ENDPOINT, KEY, channel="branch", device={"id": "desk-3", "type": "pos"}) as client,

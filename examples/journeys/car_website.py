@@ -34,4 +34,4 @@ with (
         occurred_at=past(9, "18:09"),
     )
     visitor.identify(email="lena@example.org", phone="+49 30 901820", occurred_at=past(9, "18:15"))
-    visitor.track("test_drive_requested", {"dealer": "north"}, stage="intent", occurred_at=past(9, "18:15"))
+    visitor.track("test_drive_requested", {"dealer": "north"}, stage="intent", occurred_at=past(9, "18:16"))

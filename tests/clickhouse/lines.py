@@ -64,5 +64,13 @@ def insert(session: Session, *lines: bytes, token: str = "", **settings: Any) ->
         b"".join(zstd.compress(one) for one in lines),
         "JSONCompactEachRow",
         "zstd",
-        {"date_time_input_format": "best_effort", "insert_deduplication_token": token or uuid.uuid4().hex, **settings},
+        {
+            "date_time_input_format": "best_effort",
+            "insert_deduplication_token": token or uuid.uuid4().hex,
+            # Texts stay texts, and of a key given twice the first counts.
+            "input_format_try_infer_dates": 0,
+            "input_format_try_infer_datetimes": 0,
+            "type_json_skip_duplicated_paths": 1,
+            **settings,
+        },
     )

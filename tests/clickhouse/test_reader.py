@@ -50,7 +50,7 @@ OUTSIDE = [
     "SELECT FILE('/etc/passwd')",
     "SELECT file /* a comment */ ('/etc/passwd')",
     "SELECT `file`('/etc/passwd')",
-    'SELECT "fi\\x6ce"(\'/etc/passwd\')',
+    "SELECT \"fi\\x6ce\"('/etc/passwd')",
     "SELECT * APPLY file FROM (SELECT '/etc/passwd')",
     "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
     "SELECT arrayMap(x -> file(x), ['/etc/passwd'])",
@@ -99,7 +99,7 @@ def reader(engine: Engine) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("sql", WRITES)
-def test_nothing_can_be_written_or_changed(reader: Reader, sql: str):
+def test_nothing_can_be_written_or_changed(reader: Reader, sql: str) -> None:
     with pytest.raises(QueryError) as refused:
         reader.raw(sql)
     assert refused.value.code in (NOT_ALLOWED, 62)
@@ -107,7 +107,7 @@ def test_nothing_can_be_written_or_changed(reader: Reader, sql: str):
 
 
 @pytest.mark.parametrize("sql", OUTSIDE)
-def test_nothing_outside_the_database_can_be_reached(reader: Reader, sql: str, request: pytest.FixtureRequest):
+def test_nothing_outside_the_database_can_be_reached(reader: Reader, sql: str) -> None:
     with pytest.raises(QueryError) as refused:
         reader.raw(sql)
     embedded_path = sql.startswith("SELECT * FROM '/etc") or "default.`" in sql
@@ -115,7 +115,7 @@ def test_nothing_outside_the_database_can_be_reached(reader: Reader, sql: str, r
 
 
 @pytest.mark.parametrize("sql", LIFTS)
-def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader, sql: str):
+def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader, sql: str) -> None:
     with pytest.raises(QueryError):
         reader.raw(sql)
     assert reader.query("SELECT count() FROM events") == [(3,)]
@@ -129,7 +129,10 @@ def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader, sql:
         ("FROM events SELECT count()", [3]),
         ("WITH 1 AS one SELECT one", [1]),
         ("(SELECT 1) UNION ALL (SELECT 1)", [1]),
-        ("SELECT 'file(1); DROP TABLE x', 1 AS file, format('{}-{}', 'a', 'b')", ["file(1); DROP TABLE x", 1, "a-b"]),
+        (
+            "SELECT 'file(1); DROP TABLE x', 1 AS file, format('{}-{}', 'a', 'b')",
+            ["file(1); DROP TABLE x", 1, "a-b"],
+        ),
         ("SELECT url FROM (SELECT page.url AS url FROM events LIMIT 1)", ["https://shop.example/"]),
         ("SELECT properties.price FROM events LIMIT 1", [79.9]),
         ("SELECT sum(number) FROM numbers(3)", [3]),
@@ -137,35 +140,37 @@ def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader, sql:
         ("SELECT {x:UInt8} + 1", [4]),
     ],
 )
-def test_reading_is_allowed_as_people_write_it(reader: Reader, sql: str, first: list[object]):
+def test_reading_is_allowed_as_people_write_it(reader: Reader, sql: str, first: list[object]) -> None:
     answer = json.loads(reader.raw(sql, "JSONCompact", {"x": 3} if "{x" in sql else None))
     assert answer["data"][0] == first
 
 
-@pytest.mark.parametrize("sql", ["SHOW TABLES", "DESCRIBE TABLE events", "EXPLAIN SELECT 1", "SHOW CREATE TABLE events"])
-def test_the_schema_can_be_looked_at(reader: Reader, sql: str):
+@pytest.mark.parametrize(
+    "sql", ["SHOW TABLES", "DESCRIBE TABLE events", "EXPLAIN SELECT 1", "SHOW CREATE TABLE events"]
+)
+def test_the_schema_can_be_looked_at(reader: Reader, sql: str) -> None:
     assert reader.raw(sql, "TSV")
 
 
-def test_a_statement_that_takes_too_long_is_stopped_with_a_clear_message(reader: Reader):
+def test_a_statement_that_takes_too_long_is_stopped_with_a_clear_message(reader: Reader) -> None:
     with pytest.raises(QueryError, match="stopped after 2 s: ask for less") as stopped:
         reader.raw("SELECT sum(sipHash64(number)) FROM numbers(100000000000)")
     assert stopped.value.code == 159
 
 
-def test_an_answer_that_is_too_long_is_refused(reader: Reader):
+def test_an_answer_that_is_too_long_is_refused(reader: Reader) -> None:
     with pytest.raises(QueryError, match="max rows") as refused:
         reader.raw("SELECT number FROM numbers(2000)")
     assert refused.value.code == 396
 
 
-def test_a_statement_that_needs_too_much_memory_is_refused(reader: Reader):
+def test_a_statement_that_needs_too_much_memory_is_refused(reader: Reader) -> None:
     with pytest.raises(QueryError, match=r"(?i)memory limit") as refused:
         reader.raw("SELECT groupArray(number) FROM numbers(100000000)")
     assert refused.value.code == 241
 
 
-def test_every_output_format_can_be_asked_for(reader: Reader):
+def test_every_output_format_can_be_asked_for(reader: Reader) -> None:
     assert reader.raw("SELECT 1 AS a", "CSVWithNames") == b'"a"\n1\n'
     assert reader.raw("SELECT 1 AS a", "Parquet").startswith(b"PAR1")
     for bad in ("", "JSON INTO OUTFILE '/tmp/x'", "NoSuchFormat"):
@@ -173,14 +178,14 @@ def test_every_output_format_can_be_asked_for(reader: Reader):
             reader.raw("SELECT 1", bad)
 
 
-def test_a_wrong_name_is_the_askers_error_with_clickhouses_code(reader: Reader):
+def test_a_wrong_name_is_the_askers_error_with_clickhouses_code(reader: Reader) -> None:
     for sql, code in (("SELECT nope FROM events", 47), ("SELECT * FROM nope", 60), ("SELEC 1", 62)):
         with pytest.raises(QueryError) as wrong:
             reader.raw(sql)
         assert wrong.value.code == code
 
 
-def test_writing_still_works_beside_a_reader(engine: Engine, reader: Reader, tmp_path: Path):
+def test_writing_still_works_beside_a_reader(engine: Engine, reader: Reader, tmp_path: Path) -> None:
     session = engine.session()
     insert(session, line(event(100)))
     assert reader.query("SELECT count() FROM events") == [(4,)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stitchline_collector.engine import Engine, Session
 
-START = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
+START = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
 
 
 def event(

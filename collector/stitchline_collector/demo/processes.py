@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,7 @@ from .stories import Touchpoint, folder
 
 READY_WITHIN_S = 60.0
 TOUCHPOINT_WITHIN_S = 30.0
+STITCHED_WITHIN_S = 30.0
 STOPPED_WITHIN_S = 15.0
 KEY = "demo"
 _LOG_LINES = 12
@@ -98,20 +100,27 @@ class Collector:
         if status is not None:
             raise DemoError(f"the collector ended with status {status}\n{self.tail()}")
 
-    def sql(self, query: str) -> list[list[Any]]:
-        """Ask ClickHouse through it; returns the rows.
+    def journey(self, who: str, events: int) -> dict[str, Any]:
+        """Ask for a person's journey until it holds so many events.
+
+        Args:
+            who: an identifier, `namespace:value`.
+            events: how many there are to be.
 
         Raises:
-            DemoError: it does not answer, or refuses.
+            DemoError: they are not there within 30 s, or it does not answer.
         """
-        try:
-            return list(json.loads(self._ask("/v1/sql?format=JSONCompact", query.encode()))["data"])
-        except urllib.error.HTTPError as error:
-            with error:
-                raise DemoError(f"{error.code} {error.read().decode(errors='replace')}: {query}") from None
-        except (OSError, ValueError) as error:
-            self.check()
-            raise DemoError(f"the collector does not answer: {error}\n{self.tail()}") from None
+        deadline = time.monotonic() + STITCHED_WITHIN_S
+        found: dict[str, Any] | None = None
+        while time.monotonic() < deadline:
+            found = self._journey(who)
+            if found is not None and found["person"]["events"] >= events:
+                return found
+            time.sleep(0.1)
+        known = 0 if found is None else found["person"]["events"]
+        raise DemoError(
+            f"{who} has {known} of {events} events after {STITCHED_WITHIN_S:.0f} s\n{self.tail()}"
+        )
 
     def tail(self) -> str:
         """The end of its log."""
@@ -130,8 +139,24 @@ class Collector:
                 return
         raise DemoError(f"the collector was not ready within {READY_WITHIN_S:.0f} s\n{self.tail()}")
 
-    def _ask(self, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(self.url + path, body, {"Authorization": f"Bearer {KEY}"})  # noqa: S310 -- http
+    def _journey(self, who: str) -> dict[str, Any] | None:
+        """The answer of `/v1/journey`; None while nobody is known by that name."""
+        namespace, _, value = who.partition(":")
+        try:
+            return dict(
+                json.loads(self._ask(f"/v1/journey/{namespace}/{urllib.parse.quote(value)}?events=50"))
+            )
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    return None
+                raise DemoError(f"{who}: {error.code} {error.read().decode(errors='replace')}") from None
+        except (OSError, ValueError) as error:
+            self.check()
+            raise DemoError(f"the collector does not answer: {error}\n{self.tail()}") from None
+
+    def _ask(self, path: str) -> bytes:
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {KEY}"})  # noqa: S310 -- http
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- http
             return bytes(answer.read())
 

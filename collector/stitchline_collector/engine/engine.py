@@ -7,16 +7,18 @@ Guaranteed: the rest of the program need not know which of the two it is. The em
 
 from __future__ import annotations
 
+import fcntl
 from typing import TYPE_CHECKING, Any, Self
 
 import clickhouse_connect
 
 from stitchline_collector.engine import address
-from stitchline_collector.engine.errors import EngineBusy, EngineUnavailable, QueryError, mapped
+from stitchline_collector.engine.errors import EngineBusy, EngineError, EngineUnavailable, QueryError, mapped
 from stitchline_collector.engine.reader import Reader, ReadLimits
 from stitchline_collector.engine.session import Session
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from clickhouse_connect.driver.client import Client
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from stitchline_collector.engine.address import Address
 
 _READ_MARGIN_S = 15  # ClickHouse stops a read at its limit and must still have time to say so
-_HELD_ELSEWHERE = "Error initializing EmbeddedServer"
 _OTHER_PATH_HERE = "EmbeddedServer already initialized"
 
 
@@ -84,7 +85,8 @@ class Engine:
             QueryError: the server refused user or password.
         """
         name = database or self.database
-        return Session(self._connect(name, self._request_timeout_s), str(self.address), name)
+        client = self._connect(name, self._request_timeout_s)
+        return Session(client, str(self.address), name, embedded=self.embedded)
 
     def reader(self, limits: ReadLimits | None = None) -> Reader:
         """Open a connection that can only read, for one thread.
@@ -124,7 +126,7 @@ class Engine:
         common: dict[str, Any] = {"database": database, "tz_mode": "aware", "show_clickhouse_errors": "scrub"}
         with mapped(str(where)):
             if where.path is not None:
-                return self._connect_embedded(common)
+                return self._connect_embedded(where.path, common)
             return clickhouse_connect.get_client(
                 host=where.host,
                 port=where.port,
@@ -140,8 +142,7 @@ class Engine:
                 **common,
             )
 
-    def _connect_embedded(self, common: dict[str, Any]) -> Client:
-        path = self.address.path
+    def _connect_embedded(self, path: Path, common: dict[str, Any]) -> Client:
         try:
             return clickhouse_connect.get_client(interface="chdb", path=str(path), **common)
         except ImportError as error:
@@ -149,16 +150,34 @@ class Engine:
                 "the embedded engine is not installed: pip install 'stitchline[embedded]'"
             ) from error
         except clickhouse_connect.driver.exceptions.ProgrammingError as error:
-            if _OTHER_PATH_HERE in str(error):
-                raise EngineBusy(
-                    f"this process already has another embedded ClickHouse open, so not {path}: {error}"
-                ) from error
-            if _HELD_ELSEWHERE in str(error):
-                raise EngineBusy(
-                    f"another process holds the embedded ClickHouse at {path}, most likely a running collector: "
-                    "ask that one over HTTP (stitchline sql, POST /v1/sql) or stop it"
-                ) from error
-            raise EngineUnavailable(f"the embedded ClickHouse at {path} cannot start: {error}") from error
+            raise _cannot_open(path, error) from error
+
+
+def _cannot_open(path: Path, error: Exception) -> EngineError:
+    if _OTHER_PATH_HERE in str(error):
+        return EngineBusy(
+            f"this process already has another embedded ClickHouse open, so not {path}: {error}"
+        )
+    if _is_held(path):
+        return EngineBusy(
+            f"another process holds the embedded ClickHouse at {path}, most likely a running collector: "
+            "ask that one over HTTP (stitchline sql, POST /v1/sql) or stop it"
+        )
+    return EngineUnavailable(
+        f"the embedded ClickHouse cannot start at {path}: is the folder writable, and the disk not full? {error}"
+    )
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process has the folder open: the engine locks its `status` file, and says no more than "error"."""
+    try:
+        with (path / "status").open("rb") as status:
+            fcntl.flock(status, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _quoted(text: str) -> str:

@@ -58,7 +58,9 @@ def check(canonical: str, table_functions: frozenset[str]) -> str:
         if word == "into" and after == "outfile":
             raise QueryError("INTO OUTFILE is not allowed: read the answer's body instead", _NOT_ALLOWED)
         if word == _SETTINGS and after.isidentifier():
-            raise QueryError("SETTINGS is not allowed: a subquery could lift its limits with it", _NOT_ALLOWED)
+            raise QueryError(
+                "SETTINGS is not allowed: a subquery could lift its limits with it", _NOT_ALLOWED
+            )
         called = after == "(" or before == "apply"
         if called and _reaches_outside(word, table_functions):
             raise QueryError(

@@ -31,9 +31,7 @@ from stitchline._event import Campaign, Device, Page, Tags
 from stitchline._exceptions import ConfigurationError, InvalidEvent, StitchlineError
 from stitchline._losses import Drop
 from stitchline._scope import Scope
-from stitchline._version import VERSION
-
-__version__ = VERSION
+from stitchline._version import __version__
 
 __all__ = [
     "Campaign",

@@ -11,13 +11,13 @@ from stitchline._device import device_from, own_device
 from stitchline._event import Device, Page, encoded, encoder
 from stitchline._exceptions import ConfigurationError, InvalidEvent
 from stitchline._pipeline import Pipeline
-from stitchline._scope import Scope, bound_speaker
+from stitchline._scope import Scope, bound_speaker, current_binding
 from stitchline._sessions import Session, default_timeout_s
 from stitchline._settings import Settings, check
 from stitchline._speaker import Speaker
 from stitchline._state import Counter, default_state_dir
 from stitchline._tagging import Tagged, device_of, flags, part, text
-from stitchline._version import VERSION
+from stitchline._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -276,7 +276,8 @@ class Client(Calls):
         await self.aclose()
 
     def _speaker(self) -> Speaker:
-        return bound_speaker(self._pipeline) or self._own
+        bound = None if current_binding() is None else bound_speaker(self._pipeline)
+        return self._own if bound is None else bound
 
     def _made_pipeline(self, head: bytes, state_dir: str | None) -> Pipeline:
         return Pipeline(self._settings, head, Counter(state_dir, self._device.id))
@@ -309,7 +310,7 @@ class Client(Calls):
 
 def _head(device: Device, channel: str | None) -> bytes:
     """Return the batch members that all events of this process have in common."""
-    head: dict[str, Any] = {"sdk": {"name": "stitchline-python", "version": VERSION}, "device": device}
+    head: dict[str, Any] = {"sdk": {"name": "stitchline-python", "version": __version__}, "device": device}
     if channel is not None:
         head["channel"] = channel
     return encoder.encode(head)[1:-1]

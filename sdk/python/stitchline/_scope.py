@@ -22,6 +22,8 @@ class _Binding(NamedTuple):
 
 # Linked instead of kept as reset tokens: one Scope may be bound by several tasks at once.
 _bound: ContextVar[_Binding | None] = ContextVar("stitchline_scope", default=None)
+current_binding = _bound.get
+"""Returns what is bound to this task or thread; looked at with every call."""
 
 
 class Scope(Calls):

@@ -45,6 +45,9 @@ def tagged(defaults: Tagged, tags: Tags, cleaner: Cleaner) -> Tagged:
     Raises:
         InvalidEvent: a tag is unknown or of a wrong type.
     """
+    if len(tags) == 1 and "user" in tags:  # by far the most frequent; 0.5 us less
+        known = cleaner.wire(tags["user"], None, None, None)
+        return defaults if known is None else _told(defaults, known)
     changes: dict[str, Any] = {}
     who = False
     for name, value in tags.items():
@@ -55,15 +58,22 @@ def tagged(defaults: Tagged, tags: Tags, cleaner: Cleaner) -> Tagged:
             if check is None:
                 raise InvalidEvent(name, value, f"the tags are {', '.join(sorted(Tags.__optional_keys__))}")
             changes[_FIELDS.get(name, name)] = check(value)
-    if who:
-        known = cleaner.wire(tags.get("user"), tags.get("email"), tags.get("phone"), tags.get("identifiers"))
-        if known is not None:
-            changes["identifiers"] = known
     if tags.get("device_id") is not None and tags.get("device") is not None:
         raise InvalidEvent(
             "device_id", tags.get("device_id"), "pass device_id or device, and the id within it"
         )
+    if who:
+        known = cleaner.wire(tags.get("user"), tags.get("email"), tags.get("phone"), tags.get("identifiers"))
+        if known is not None:
+            changes["identifiers"] = known
     return msgspec.structs.replace(defaults, **changes)
+
+
+def _told(tags: Tagged, who: msgspec.Raw) -> Tagged:
+    """Return the tags with another person."""
+    return Tagged(
+        tags.device, who, tags.channel, tags.stage, tags.session_id, tags.page, tags.campaign, tags.consent
+    )
 
 
 def device_of(device_id: object, device: Device | Mapping[str, Any] | None) -> Device | None:

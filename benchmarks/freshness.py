@@ -1,0 +1,2 @@
+from benchmarks.results import Finding, Run
+def measure(run: Run) -> Finding: raise NotImplementedError
