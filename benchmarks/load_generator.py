@@ -188,7 +188,7 @@ class Offer:
         self._counts = Counts()
         self._running = False
         self._rate = 0.0
-        self._left = 0
+        self._unsent = 0
         self._idle: deque[Connection] = deque()
         self._connections: dict[str, list[Connection]] = {}
         self._first_failure = b""
@@ -218,15 +218,16 @@ class Offer:
         self._counts.times.append(seconds)
         if not self._running:
             return
-        if self._left:
-            self._left -= 1
-            if self._left == 0:
-                self._running = False
-                return
         if self._rate:
             self._idle.append(connection)
-        else:
-            connection.send()
+        elif self._unsent:
+            self._send(connection)
+        elif not self.in_flight:
+            self._running = False
+
+    def _send(self, connection: Connection) -> None:
+        self._unsent -= 1
+        connection.send()
 
     async def _connect(self) -> None:
         plan = self._plan
@@ -248,7 +249,7 @@ class Offer:
         connections = self._connections[part.server]
         (pid,) = (server.pid for server in self._plan.servers if server.name == part.server)
         self._running, self._rate = True, part.rate
-        self._left = part.events // self._plan.batch_events
+        self._unsent = part.events // self._plan.batch_events if part.events else sys.maxsize
         self._idle = deque(connections)
         pacing = asyncio.create_task(self._pace(part.rate))
         if not part.events:
@@ -279,8 +280,8 @@ class Offer:
 
     async def _pace(self, rate: float) -> None:
         if not rate:
-            while self._idle:
-                self._idle.popleft().send()
+            while self._idle and self._unsent:
+                self._send(self._idle.popleft())
             return
         began, sent = time.perf_counter(), 0
         while True:

@@ -44,7 +44,11 @@ def nested(depth: int) -> dict[str, Any]:
 # -- the sum ------------------------------------------------------------------------------------------------------
 
 _json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
@@ -55,7 +59,9 @@ _good = st.builds(
     st.integers(0, 2**63 - 1),
 )
 _any_object = st.dictionaries(
-    st.sampled_from(["type", "name", "event_id", "occurred_at", "device", "identifiers", "properties", "page", "x"]),
+    st.sampled_from(
+        ["type", "name", "event_id", "occurred_at", "device", "identifiers", "properties", "page", "x"]
+    ),
     _json_values,
     max_size=6,
 ).map(lambda value: json.dumps(value).encode())
@@ -101,7 +107,9 @@ def test_events_and_rejections_add_up_whatever_the_batch_held(defaults: bytes, e
     decoded = decode(b"{" + defaults + b'"events":[' + b",".join(events) + b"]}", LIMITS)
 
     assert len(decoded.events) + len(decoded.rejected) == len(events)
-    assert [r.rejection.index for r in decoded.rejected] == sorted({r.rejection.index for r in decoded.rejected})
+    assert [r.rejection.index for r in decoded.rejected] == sorted(
+        {r.rejection.index for r in decoded.rejected}
+    )
     assert all(r.rejection.reason and r.rejection.path.startswith("$") for r in decoded.rejected)
 
 
@@ -168,7 +176,11 @@ def test_one_bad_event_never_rejects_its_neighbours() -> None:
         (track(occurred_at="1969-12-31T23:59:59Z"), "$.events[0].occurred_at", "outside 1970"),
         (track(properties=[1]), "$.events[0].properties", "Expected `object`"),
         (track(properties=None), "$.events[0].properties", "Expected `object`"),
-        (track(event_id=str(uuid.UUID(int=4 << 76 | 2 << 62))), "$.events[0].occurred_at", "occurred_at is missing"),
+        (
+            track(event_id=str(uuid.UUID(int=4 << 76 | 2 << 62))),
+            "$.events[0].occurred_at",
+            "occurred_at is missing",
+        ),
         (track(event_id="ffffffff-ffff-7fff-bfff-ffffffffffff"), "$.events[0].event_id", "outside 1970"),
         ({"type": "track"}, "$.events[0].name", "needs a name"),
         ({"type": "trak", "name": "x"}, "$.events[0].type", "Invalid enum value"),
@@ -215,7 +227,9 @@ def test_broken_defaults_reject_each_event(defaults: bytes, path: str) -> None:
 
 
 def test_half_an_emoji_becomes_a_replacement_character() -> None:
-    decoded = decode(b'{"events":[{"type":"track","name":"cut \\ud83d","properties":{"a":"\\ude00"}}]}', LIMITS)
+    decoded = decode(
+        b'{"events":[{"type":"track","name":"cut \\ud83d","properties":{"a":"\\ude00"}}]}', LIMITS
+    )
 
     assert decoded.events[0].name == "cut \ufffd"
     assert json.loads(bytes(decoded.events[0].properties)) == {"a": "\ufffd"}
@@ -279,7 +293,8 @@ def test_a_large_envelope_is_not_copied_into_a_thousand_rejections() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"null", b"{}", b'{"events":null}', b'{"events":{}}', b'{"events":[],"unknown":1}', b"\xff"]
+    "body",
+    [b"", b"[]", b"null", b"{}", b'{"events":null}', b'{"events":{}}', b'{"events":[],"unknown":1}', b"\xff"],
 )
 def test_a_body_that_is_no_batch_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):

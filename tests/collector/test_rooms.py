@@ -71,9 +71,7 @@ def test_the_collector_never_imports_the_sdk() -> None:
 def test_the_sdk_never_imports_the_collector_nor_what_only_the_collector_needs() -> None:
     foreign = {COLLECTOR.name, "aiohttp", "chdb", "clickhouse_connect"}
     guilty = [
-        file
-        for file in _files(SDK)
-        if any(name.split(".")[0] in foreign for name in _imported(file, SDK))
+        file for file in _files(SDK) if any(name.split(".")[0] in foreign for name in _imported(file, SDK))
     ]
     assert guilty == []
 

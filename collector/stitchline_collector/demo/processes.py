@@ -132,11 +132,12 @@ class Collector:
         while time.monotonic() < deadline:
             self.check()
             try:
-                self._ask("/health/ready")
-            except OSError:
-                time.sleep(0.05)
-            else:
+                ready = json.loads(self._ask("/health/ready"))
+            except (OSError, ValueError):
+                ready = {}
+            if ready.get("loading") == "ok":  # ready is: it can acknowledge; the demo asks ClickHouse as well
                 return
+            time.sleep(0.05)
         raise DemoError(f"the collector was not ready within {READY_WITHIN_S:.0f} s\n{self.tail()}")
 
     def _journey(self, who: str) -> dict[str, Any] | None:
@@ -148,7 +149,7 @@ class Collector:
             )
         except urllib.error.HTTPError as error:
             with error:
-                if error.code == 404:
+                if error.code in (404, 503):  # not known yet, or ClickHouse is busy
                     return None
                 raise DemoError(f"{who}: {error.code} {error.read().decode(errors='replace')}") from None
         except (OSError, ValueError) as error:

@@ -17,6 +17,15 @@ from .arrival import Arrival
 
 CONTACTS = ("email", "phone")
 _HASHED = re.compile(r"[0-9a-f]{64}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+# Nobody's: as identifiers they would join strangers. The SDKs refuse the same; sdk/spec/vectors/hashing.json binds all.
+_NOBODYS_MAILBOXES = frozenset(
+    "noreply no-reply no_reply donotreply do-not-reply info mailer-daemon postmaster webmaster abuse".split()
+)
+_NOBODYS_ADDRESSES = frozenset("test@test.com test@example.com email@example.com user@example.com".split())
+_HASHED_NOTHING = frozenset(
+    hashlib.sha256(text).hexdigest() for text in (b"", b"null", b"none", b"undefined", b"None")
+)
 _KEPT_HEX = 32  # 128 bits: no two of 10^15 addresses meet by chance
 _Done = dict[int, tuple[dict[str, str], dict[str, str]]]
 
@@ -61,6 +70,8 @@ class Contacts:
             if not plain:
                 return ""
             digest = hashlib.sha256(plain.encode()).hexdigest()
+        if digest in _HASHED_NOTHING:
+            return ""
         return hmac.digest(self._key, digest.encode(), "sha256").hex()[:_KEPT_HEX]
 
     def _hashed(self, given: dict[str, str]) -> dict[str, str]:
@@ -69,10 +80,11 @@ class Contacts:
 
 
 def normal_email(value: str) -> str:
-    """Trimmed and lower-cased, as hashed matching does; empty if it is no address."""
+    """Trimmed and lower-cased, as hashed matching does; empty if it is no address, or nobody's."""
     value = value.strip().lower()
-    name, at, domain = value.partition("@")
-    return value if name and at and domain and "@" not in domain and not re.search(r"\s", value) else ""
+    if _EMAIL.fullmatch(value) is None or value in _NOBODYS_ADDRESSES:
+        return ""
+    return "" if value.partition("@")[0] in _NOBODYS_MAILBOXES else value
 
 
 def normal_phone(value: str, region: str | None = None) -> str:

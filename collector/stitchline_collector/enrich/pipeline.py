@@ -65,7 +65,7 @@ def lines(arrival: Arrival, rows: list[Row]) -> bytes:
 def _rows(decoded: Decoded, arrival: Arrival) -> list[Row]:
     batch = decoded.defaults
     device, identifiers, consent = batch.device, batch.identifiers, batch.consent
-    rows = []
+    rows: list[Row] = []
     for event in decoded.events:
         event_id = event.event_id
         moment = event.occurred_at

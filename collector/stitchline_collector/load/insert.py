@@ -11,7 +11,7 @@ import msgspec
 
 from ..engine import DataRejected, EngineUnavailable, Session
 from ..rows import EVENT_COLUMNS, FAILED_COLUMNS, FailedRow, encode_lines, quote_bytes
-from ..spool import Segment, check_whole, read_lines
+from ..spool import CorruptSegment, Segment, check_whole, read_lines
 from ..spool.folder import sync_directory
 from ..spool.frames import frame
 from ..spool.segment import SPLIT
@@ -45,6 +45,8 @@ def insert_segment(session: Session, segment: Segment) -> Loaded:
     """
     body = segment.path.read_bytes()
     check_whole(body)
+    if len(body) != segment.size:
+        raise CorruptSegment(f"{len(body):,} bytes instead of {segment.size:,}")
     try:
         _insert(session, segment.table, body, segment.token)
     except (EngineUnavailable, DataRejected):

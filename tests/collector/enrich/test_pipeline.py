@@ -123,7 +123,12 @@ def test_no_consent_for_analytics_takes_who_and_which_device() -> None:
         session_id="s",
     )
 
-    assert (said_no["identifiers"], said_no["linked"], said_no["session_id"], said_no["seq"]) == ({}, {}, "", 0)
+    assert (said_no["identifiers"], said_no["linked"], said_no["session_id"], said_no["seq"]) == (
+        {},
+        {},
+        "",
+        0,
+    )
     assert said_no["device"] == {"os": "iOS"}
     for row in (said_yes, unsaid):
         assert row["identifiers"] == {"user": "42"}
@@ -200,8 +205,12 @@ _texts = st.text(max_size=30)
         st.fixed_dictionaries(
             {},
             optional={
-                "page": st.fixed_dictionaries({}, optional={"url": _texts, "referrer": _texts, "title": _texts}),
-                "identifiers": st.dictionaries(st.sampled_from(["user", "email", "phone", "x"]), _texts, max_size=3),
+                "page": st.fixed_dictionaries(
+                    {}, optional={"url": _texts, "referrer": _texts, "title": _texts}
+                ),
+                "identifiers": st.dictionaries(
+                    st.sampled_from(["user", "email", "phone", "x"]), _texts, max_size=3
+                ),
                 "linked": st.dictionaries(st.sampled_from(["user", "email", "phone"]), _texts, max_size=2),
                 "consent": st.dictionaries(st.sampled_from(["analytics", "ads"]), st.booleans(), max_size=2),
                 "properties": st.dictionaries(_texts, _texts | st.integers(), max_size=3),

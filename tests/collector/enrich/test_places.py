@@ -27,7 +27,9 @@ needs_database = pytest.mark.skipif(
 
 
 @needs_database
-@pytest.mark.parametrize(("ip", "country"), [("8.8.8.8", "US"), ("2001:4860:4860::8888", "US"), ("10.0.0.1", "")])
+@pytest.mark.parametrize(
+    ("ip", "country"), [("8.8.8.8", "US"), ("2001:4860:4860::8888", "US"), ("10.0.0.1", "")]
+)
 def test_an_address_is_found_in_a_real_database(ip: str, country: str) -> None:
     assert GeoDatabase(COUNTRIES).find(ip) == Geo(country)
 
@@ -48,7 +50,9 @@ def test_a_database_that_is_not_there_is_an_error_at_start(tmp_path: Path) -> No
 
 
 def test_the_flat_layout_is_read() -> None:
-    assert read_record({"country_code": "DE", "state1": "Berlin", "city": "Berlin"}) == Geo("DE", "Berlin", "Berlin")
+    assert read_record({"country_code": "DE", "state1": "Berlin", "city": "Berlin"}) == Geo(
+        "DE", "Berlin", "Berlin"
+    )
     assert read_record({"country_code": "DE"}) == Geo("DE")
 
 
@@ -110,9 +114,7 @@ def test_no_text_breaks_the_address(ip: str) -> None:
 
 # -- agent -----------------------------------------------------------------------------------------------------------
 
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
-)
+CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 "

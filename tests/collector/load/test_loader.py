@@ -1,0 +1,167 @@
+"""The loader's thread: nothing stops it for good, and what it counts adds up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stitchline_collector.engine import Engine, EngineUnavailable, Session
+from stitchline_collector.load import Loader
+
+from .segments import POISON, Gone, damaged, line, write
+
+
+def until(true: Callable[[], object], within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def gone() -> Gone:
+    return Gone()
+
+
+@pytest.fixture
+def loader(engine: Engine, gone: Gone) -> Iterator[Loader]:
+    loader = Loader(engine.session, gone.hook)
+    yield loader
+    assert loader.stop(10)
+
+
+def count(engine: Engine) -> int:
+    session = engine.session()
+    try:
+        return int(session.command(f"SELECT count() FROM {engine.database}.events_raw"))
+    finally:
+        session.close()
+
+
+def test_segments_are_loaded_in_order_and_leave_the_disk(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
+) -> None:
+    segments = [write(tmp_path / "folder", [line()] * n, n) for n in (1, 2, 3)]
+    for segment in segments:
+        loader.submit(segment)
+    assert (loader.backlog, loader.waiting_rows("events")) == (3, 6)
+
+    loader.start()
+    until(lambda: not loader.backlog)
+
+    until(lambda: gone == segments)
+    assert count(engine) == loader.loads.loaded["events"] == 6
+    assert not any(segment.path.exists() for segment in segments)
+
+
+def test_a_poison_row_is_isolated_and_the_segments_behind_it_go_on(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
+) -> None:
+    loader.submit(write(tmp_path / "folder", [line(), line(POISON), line()], 1))
+    loader.submit(write(tmp_path / "folder", [line()], 2))
+
+    loader.start()
+    until(lambda: len(gone) == 2)
+
+    assert count(engine) == 3
+    assert (loader.loads.loaded["events"], loader.loads.isolated["events"]) == (3, 1)
+
+
+@pytest.mark.parametrize("part", [0.05, 0.5, 0.99])
+def test_a_damaged_segment_loads_up_to_the_damage_and_the_rest_is_counted(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path, part: float
+) -> None:
+    segment = write(tmp_path / "folder", [line(seq=i) for i in range(30)])
+    loader.submit(damaged(segment, int(segment.size * part)))
+    loader.submit(write(tmp_path / "folder", [line()], 2))
+
+    loader.start()
+    until(lambda: len(gone) == 2)
+
+    loads = loader.loads
+    assert loads.loaded["events"] + loads.damaged["events"] == 31
+    assert count(engine) == loads.loaded["events"] < 31
+    assert segment.path.with_suffix(".corrupt").exists()
+
+
+def test_a_segment_that_somebody_removed_does_not_stop_the_rest(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
+) -> None:
+    missing = write(tmp_path / "folder", [line()] * 2, 1)
+    missing.path.unlink()
+    loader.submit(missing)
+    loader.submit(write(tmp_path / "folder", [line()], 2))
+
+    loader.start()
+    until(lambda: len(gone) == 2)
+
+    assert (count(engine), loader.loads.damaged["events"]) == (1, 2)
+
+
+def test_what_cannot_be_loaded_now_is_loaded_once_it_can(engine: Engine, gone: Gone, tmp_path: Path) -> None:
+    away = threading.Event()
+    away.set()
+
+    def connect() -> Session:
+        if away.is_set():
+            raise EngineUnavailable("not yet")
+        return engine.session()
+
+    loader = Loader(connect, gone.hook)
+    loader.submit(write(tmp_path / "folder", [line()]))
+    loader.start()
+    until(lambda: loader.loads.retries)
+    assert loader.loads.fault == "not yet"
+    assert loader.backlog == 1
+
+    away.clear()
+    until(lambda: gone)
+
+    assert loader.loads.fault == ""
+    assert count(engine) == 1
+    assert loader.stop(10)
+
+
+def test_a_surprise_does_not_end_the_loader(engine: Engine, gone: Gone, tmp_path: Path) -> None:
+    surprises = [RuntimeError("nobody thought of this")]
+
+    def connect() -> Session:
+        if surprises:
+            raise surprises.pop()
+        return engine.session()
+
+    loader = Loader(connect, gone.hook)
+    loader.submit(write(tmp_path / "folder", [line()]))
+    loader.start()
+    until(lambda: gone)
+
+    assert count(engine) == 1
+    assert loader.stop(10)
+
+
+def test_stopping_gives_up_at_its_deadline_and_leaves_the_rest_on_disk(tmp_path: Path, gone: Gone) -> None:
+    def connect() -> Session:
+        raise EngineUnavailable("away")
+
+    loader = Loader(connect, gone.hook)
+    segment = write(tmp_path / "folder", [line()])
+    loader.submit(segment)
+    loader.start()
+
+    began = time.monotonic()
+    assert not loader.stop(0.5)
+
+    assert time.monotonic() - began < 3
+    assert segment.path.exists()
+
+
+def test_stopping_an_idle_loader_takes_no_time(loader: Loader) -> None:
+    loader.start()
+
+    began = time.monotonic()
+    assert loader.stop(10)
+    assert time.monotonic() - began < 1
