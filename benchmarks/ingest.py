@@ -95,7 +95,7 @@ def _contend(run: Run, name: str, cores: frozenset[int], cases: tuple[Case, ...]
 def _case(servers: list[Server], case: Case, rounds: int, folder: Path, *, pinned: bool) -> Measured:
     parts = [Part(server.name, SLICE_S) for _ in range(rounds) for server in servers]
     plan = Plan(servers, parts, case.connections, case.batch_events, PREPARED_EVENTS, case.compressed)
-    slices = [msgspec.json.decode(line, type=Slice) for line in run_plan(plan, folder / "generator.log")]
+    slices = [msgspec.json.decode(line, type=Slice) for line in run_plan(plan, folder / "generator.log") if line.strip()]
     if any(one.failed for one in slices):
         raise Failed(f"{case}: refused requests\n{(folder / 'generator.log').read_text()[-2000:]}")
     by_name = {server.name: [one for one in slices if one.server == server.name] for server in servers}

@@ -29,6 +29,7 @@ from benchmarks.processes import cpu_s
 KEY = "bench-write-key"
 ANSWER_WITHIN_S = 30
 WARM_S = 0.3  # at the beginning of a slice, not counted
+_SPREAD = 2_654_435_761  # odd, so that different numbers stay different
 _ID_DIGITS = 8  # the last digits of an event id, rewritten each time the prepared request is sent
 
 
@@ -107,14 +108,17 @@ class Request:
             body = gzip.compress(body, 6)
             head += "Content-Encoding: gzip\r\n"
         self.bytes = bytearray(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self._sent = False
         self._ids = [] if compressed else list(self._ends(ids))
         self._sent_at = 0 if compressed else self.bytes.index(b'"sent_at":"') + len(b'"sent_at":"')
 
     def renew(self, number: int, sent_at: bytes) -> bytearray:
         """Make its event ids new and the time of sending now."""
-        digits = b"%08x" % number
-        for end in self._ids:
-            self.bytes[end - _ID_DIGITS : end] = digits
+        if self._sent:  # the first time they are new, and as random as they will be
+            digits = b"%08x" % (number * _SPREAD & 0xFFFFFFFF)
+            for end in self._ids:
+                self.bytes[end - _ID_DIGITS : end] = digits
+        self._sent = True
         if self._sent_at:
             self.bytes[self._sent_at : self._sent_at + len(sent_at)] = sent_at
         return self.bytes

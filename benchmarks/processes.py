@@ -163,12 +163,10 @@ class Collector(Process):
 
 
 def run_plan(plan: msgspec.Struct, log: Path, cores: frozenset[int] = LAST_CORE) -> Iterator[bytes]:
-    """Run a load generator; yields its slices' JSON as they end."""
+    """Run a load generator; yields an empty line when it is connected, then each slice as JSON when it ends."""
     with Process(["-m", "benchmarks.load_generator"], log, cores, piped=True) as generator:
         generator.tell(msgspec.json.encode(plan))
-        for line in generator.lines():
-            if line.strip():
-                yield line
+        yield from generator.lines()
 
 
 def wait_for_port(port: int, process: Process) -> None:

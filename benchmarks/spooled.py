@@ -30,8 +30,8 @@ def fill(folder: Path, events: int) -> Path:
     """
     with Collector(folder, away(), settings={"stop_timeout_s": 0.1}) as collector:
         servers = [Server("collector", collector.port, True, collector.pid)]  # noqa: FBT003
-        plan = Plan(servers, [Part("collector", 600, events=events)], 32, BATCH_EVENTS, min(events, 100_000))
-        (line,) = run_plan(plan, folder / "generator.log")
+        plan = Plan(servers, [Part("collector", 600, events=events)], 32, BATCH_EVENTS, events)
+        _connected, line = run_plan(plan, folder / "generator.log")
         collector.end(signal.SIGTERM)
     sent = msgspec.json.decode(line, type=Slice).events
     (path,) = (path for path in (collector.data / "spool").iterdir() if path.is_dir())

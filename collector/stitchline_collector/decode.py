@@ -93,7 +93,21 @@ def decode(body: bytes, limits: Limits) -> Decoded:
         raise TooManyEvents(_too_many(len(batch.events), limits))
     if _fault_of_defaults(batch) is not None:
         return _one_by_one(body, limits)
+    largest, deepest = limits.max_event_bytes, limits.max_json_depth
     for event in batch.events:
+        # Cheap conditions that prove a sound event; the whole check is for those that fail them. Depth d needs d opening
+        # brackets, so few brackets prove a shallow value without reading it. In line: 0.4 us an event against 0.8 in a call.
+        json, moment = bytes(event.properties), event.occurred_at
+        if (
+            moment is not None
+            and 1970 <= moment.year < 2200
+            and event.name
+            and json[0] == _BRACE
+            and len(json) <= largest
+            and json.count(b"{") + json.count(b"[") <= deepest
+            and event.type not in _TWO_SIDED
+        ):
+            continue
         if fault(event, limits) is not None:
             return _one_by_one(body, limits)
     if b"\n" in body:
@@ -103,20 +117,7 @@ def decode(body: bytes, limits: Limits) -> Decoded:
 
 def fault(event: Event, limits: Limits) -> tuple[str, str] | None:
     """Say what a type cannot: (reason, path) of the first fault of an event, None when it is sound."""
-    # One pass over cheap necessary conditions; this line runs for every event, the rest for those that fail it. Depth d
-    # needs d opening brackets, so few brackets prove a shallow value without reading it.
-    json, occurred_at = bytes(event.properties), event.occurred_at
-    if (
-        event.name
-        and occurred_at is not None
-        and 1970 <= occurred_at.year < 2200
-        and json[0] == _BRACE
-        and len(json) <= limits.max_event_bytes
-        and json.count(b"{") + json.count(b"[") <= limits.max_json_depth
-        and event.type not in _TWO_SIDED
-    ):
-        return None
-    return _fault_of_properties(json, limits) or _fault_of_fields(event)
+    return _fault_of_properties(bytes(event.properties), limits) or _fault_of_fields(event)
 
 
 def _fault_of_properties(json: bytes, limits: Limits) -> tuple[str, str] | None:

@@ -106,7 +106,7 @@ def _invitations(url: str, who: str) -> list[tuple[str, str]]:
         ("see it a second later", f"{command()} journey {who}{ours}"),
         (
             "what the cash machine asks",
-            f"curl -s {url}/v1/people/{namespace}/{value} \\\n  {bearer} | python3 -m json.tool",
+            f"curl -s '{url}/v1/people/{namespace}/{value}?events=2' \\\n  {bearer} | python3 -m json.tool",
         ),
         (
             "ask ClickHouse",

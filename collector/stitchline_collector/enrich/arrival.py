@@ -21,6 +21,7 @@ class Arrival(msgspec.Struct, gc=False):
     ip: str = ""
     user_agent: str = ""
     sent_at: dt.datetime | None = None
+    sender: str = ""  # id of the device whose clock stamped the batch
     sdk: Sdk = Sdk()
     geo: Geo = Geo()
     agent: Agent = Agent()

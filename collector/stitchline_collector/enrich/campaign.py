@@ -35,6 +35,7 @@ _PARAMETERS = {
     "utm_content": "content",
 } | dict.fromkeys(CLICK_IDS, "click_id")
 _LONGEST = {"click_id": 512}
+_AFTER_SCHEME = len("https://")
 _REMEMBERED = 256  # characters: longer queries are one visitor's own
 _NONE = Campaign()
 
@@ -58,6 +59,8 @@ def read_campaign(url: str, referrer: str) -> Campaign:
         found = (_from_query if len(query) < _REMEMBERED else _from_query.__wrapped__)(query)
         if found is not _NONE:
             return found
+    if not referrer or url.startswith(referrer[: referrer.find("/", _AFTER_SCHEME) + 1] or referrer):
+        return _NONE  # from the same site, as most are: no need to take them apart
     origin = host_of(referrer)
     if not origin or _site(origin) == _site(host_of(url)):
         return _NONE

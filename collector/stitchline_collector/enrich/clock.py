@@ -11,7 +11,6 @@ import datetime as dt
 from collections import OrderedDict, deque
 
 from ..rows import Clock, Row
-from ..wire import Device
 from .arrival import Arrival
 
 AHEAD_MS = 1_000  # a clock kept by NTP is closer than this
@@ -34,11 +33,12 @@ class Clocks:
         """Set `occurred_at` from the device's time, and `arrival.clock` to what was added."""
         received = arrival.received_at
         if arrival.sent_at is not None:
-            arrival.clock = self._estimate(_sender(rows), (received - arrival.sent_at) // _MILLISECOND)
-        offset = arrival.clock.offset_ms * _MILLISECOND
+            arrival.clock = self._estimate(arrival.sender, (received - arrival.sent_at) // _MILLISECOND)
+            if arrival.clock.offset_ms:
+                offset = arrival.clock.offset_ms * _MILLISECOND
+                for row in rows:
+                    row.occurred_at = row.device_time + offset
         for row in rows:
-            if offset:
-                row.occurred_at = row.device_time + offset
             if row.occurred_at > received:  # noqa: PLR1730 -- min() is a call for every event
                 row.occurred_at = received  # nothing arrives before it happens
 
@@ -64,11 +64,3 @@ class Clocks:
         else:
             self._senders.move_to_end(sender)
         return samples
-
-
-def _sender(rows: list[Row]) -> str:
-    """The device whose clock stamped the batch: known when all events share it."""
-    first = rows[0].tail if rows else None
-    if not isinstance(first, Device) or any(row.tail is not first for row in rows):
-        return ""
-    return first.id

@@ -7,7 +7,6 @@ Without the key, a stolen table cannot be tried against lists of known addresses
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 
 import phonenumbers
@@ -27,6 +26,10 @@ _HASHED_NOTHING = frozenset(
     hashlib.sha256(text).hexdigest() for text in (b"", b"null", b"none", b"undefined", b"None")
 )
 _KEPT_HEX = 32  # 128 bits: no two of 10^15 addresses meet by chance
+_BLOCK_BYTES = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+
 _Done = dict[int, tuple[dict[str, str], dict[str, str]]]
 
 
@@ -39,7 +42,10 @@ class Contacts:
     """
 
     def __init__(self, key: bytes, region: str = "") -> None:
-        self._key = key
+        # HMAC (RFC 2104) from two prepared states: 0.8 us an address, against 3.5 of `hmac.digest`, which looks the hash up anew.
+        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
         self._region = region or None
 
     def __call__(self, _arrival: Arrival, rows: list[Row]) -> None:
@@ -72,7 +78,10 @@ class Contacts:
             digest = hashlib.sha256(plain.encode()).hexdigest()
         if digest in _HASHED_NOTHING:
             return ""
-        return hmac.digest(self._key, digest.encode(), "sha256").hex()[:_KEPT_HEX]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(digest.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:_KEPT_HEX]
 
     def _hashed(self, given: dict[str, str]) -> dict[str, str]:
         pairs = ((namespace, self.stored(namespace, value)) for namespace, value in given.items())

@@ -43,6 +43,7 @@ class Enricher:
         """One row per event of the batch, in order."""
         arrival.sent_at = decoded.defaults.sent_at
         arrival.sdk = decoded.defaults.sdk
+        arrival.sender = decoded.defaults.device.id
         rows = _rows(decoded, arrival)
         for step in self.steps:
             step(arrival, rows)

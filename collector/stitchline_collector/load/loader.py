@@ -108,6 +108,11 @@ class Loader:
                 if segment.is_split
                 else insert_segment(self._session, segment)
             )
+        except FileNotFoundError:
+            log.error("%s is gone, and %d rows with it", segment.path, segment.rows)  # noqa: TRY400
+            self.loads.damaged[segment.table] += segment.rows
+            self._segments.popleft()
+            self._on_gone(segment)
         except DataRejected as error:
             log.warning("ClickHouse refuses a row of %s, sending it in parts: %s", segment.path, error)
             self._segments[0] = mark_split(segment)

@@ -169,9 +169,12 @@ class Spool:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
         while not self._closing or self._waiting:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._longest_pause_s())
+            pause_s = self._longest_pause_s()
+            if pause_s is not None and (timer is None or timer.when() <= loop.time()):
+                timer = loop.call_later(pause_s, self._wake.set)
+            await self._wake.wait()
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
             outcome = await loop.run_in_executor(self._thread, self._commit, waiting)

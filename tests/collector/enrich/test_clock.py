@@ -32,7 +32,7 @@ def send(
     body = {"device": {"id": device}, "events": [event]} | ({"sent_at": sent} if sent else {})
     decoded = decode(msgspec.json.encode(body), Limits())
     assert decoded.rejected == []
-    arrival = Arrival(received, "test", sent_at=decoded.defaults.sent_at)
+    arrival = Arrival(received, "test", sent_at=decoded.defaults.sent_at, sender=device)
     rows = _rows(decoded, arrival)
     clocks(arrival, rows)
     return arrival, rows[0]

@@ -114,9 +114,10 @@ def test_a_split_broken_off_anywhere_and_begun_again_repeats_nothing(
             raise EngineUnavailable("gone in the middle")
         real(*arguments)  # type: ignore[arg-type] # passed on as it came
 
-    with monkeypatch.context() as patched, pytest.raises(EngineUnavailable):
+    with monkeypatch.context() as patched:
         patched.setattr(insert, "_insert", breaks)
-        insert_split(session, segment)
+        with pytest.raises(EngineUnavailable):
+            insert_split(session, segment)
 
     done = insert_split(session, segment)
 

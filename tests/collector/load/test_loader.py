@@ -45,7 +45,7 @@ def count(engine: Engine) -> int:
 def test_segments_are_loaded_in_order_and_leave_the_disk(
     loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
 ) -> None:
-    segments = [write(tmp_path / "folder", [line()] * n, n) for n in (1, 2, 3)]
+    segments = [write(tmp_path / "folder", [line() for _ in range(n)], n) for n in (1, 2, 3)]
     for segment in segments:
         loader.submit(segment)
     assert (loader.backlog, loader.waiting_rows("events")) == (3, 6)
@@ -91,7 +91,7 @@ def test_a_damaged_segment_loads_up_to_the_damage_and_the_rest_is_counted(
 def test_a_segment_that_somebody_removed_does_not_stop_the_rest(
     loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
 ) -> None:
-    missing = write(tmp_path / "folder", [line()] * 2, 1)
+    missing = write(tmp_path / "folder", [line(), line()], 1)
     missing.path.unlink()
     loader.submit(missing)
     loader.submit(write(tmp_path / "folder", [line()], 2))

@@ -88,7 +88,7 @@ async def test_closing_seals_what_was_appended_and_refuses_more(tmp_path: Path) 
         assert done.done()
         assert [read_lines(segment.path.read_bytes()) for segment in sealed] == [[b"last"]]
         with pytest.raises(SpoolClosed):
-            spool.append("events", b"too late\n", 1)
+            await spool.append("events", b"too late\n", 1)
 
 
 async def test_a_segment_is_sealed_at_its_age_without_another_append(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_full_spool_refuses_until_segments_are_gone(tmp_path: Path) -> N
             await spool.append("events", b"x\n", 1)
 
         with pytest.raises(SpoolFull):
-            spool.append("events", b"x\n", 1)
+            await spool.append("events", b"x\n", 1)
         with pytest.raises(SpoolFull):
             spool.check()
 
