@@ -6,7 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p $(NEW_ENOUGH) 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Compiled when first imported: most of what comes along (pandas, pyarrow) never is.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -49,7 +50,7 @@ $(VENV)/.pip: | tools/get_pip.py
 	@touch $@
 
 $(VENV)/.embedded: pyproject.toml | $(VENV)/.pip
-	@echo "installing the collector and the embedded ClickHouse engine (about 160 MB to download, once)"
+	@echo "installing the collector and the embedded ClickHouse engine (about 300 MB to download, once)"
 	@$(PIP) --editable '.[embedded,phone]'
 	@touch $@
 

@@ -36,10 +36,16 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (all of them), or report")
-    parser.add_argument("--quick", action="store_true", help="try everything out in short; figures go to results/quick")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (all of them), or report"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="try everything out in short; figures go to results/quick"
+    )
     parser.add_argument("--rounds", type=int, help="how often each contender is measured")
-    parser.add_argument("--folder", type=Path, help="on which disk to work (default: the system's temporary folder)")
+    parser.add_argument(
+        "--folder", type=Path, help="on which disk to work (default: the system's temporary folder)"
+    )
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHMARKS) - {"report"}
     if unknown or ("report" in options.names and len(options.names) > 1):

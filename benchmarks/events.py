@@ -48,7 +48,12 @@ USER_AGENTS = tuple(
 )
 CATEGORIES = tuple("shoes/running shoes/trail shirts/sport bags/travel watches/outdoor jackets/rain".split())
 COLOURS = tuple("blue black white red green grey".split())
-LOCALES = (("de-DE", "Europe/Berlin"), ("en-GB", "Europe/London"), ("fr-FR", "Europe/Paris"), ("en-US", "America/New_York"))
+LOCALES = (
+    ("de-DE", "Europe/Berlin"),
+    ("en-GB", "Europe/London"),
+    ("fr-FR", "Europe/Paris"),
+    ("en-US", "America/New_York"),
+)
 SOURCES = (("google", "cpc"), ("newsletter", "email"), ("facebook", "social"), ("partner", "affiliate"))
 
 
@@ -71,7 +76,9 @@ class Traffic:
 
     def address(self) -> str:
         """An IP address somewhere in the public ranges."""
-        return f"{self._random.randint(11, 99)}.{self._random.randint(0, 255)}.{self._random.randint(0, 255)}.7"
+        return (
+            f"{self._random.randint(11, 99)}.{self._random.randint(0, 255)}.{self._random.randint(0, 255)}.7"
+        )
 
     def user_agent(self) -> str:
         """One of the browsers in use."""
@@ -94,8 +101,19 @@ class Traffic:
         own = random.Random(person * 4 + self._random.randrange(1 + person % 3))  # a person has one to three
         kind, system, version, maker, model, channel, width, height = own.choice(DEVICES)
         locale, timezone = own.choice(LOCALES)
-        device = {"id": str(uuid.UUID(int=own.getrandbits(128), version=4)), "type": kind, "os": system, "os_version": version}
-        device |= {"manufacturer": maker, "model": model, "app_version": "5.2.1", "locale": locale, "timezone": timezone}
+        device: dict[str, Any] = {
+            "id": str(uuid.UUID(int=own.getrandbits(128), version=4)),
+            "type": kind,
+            "os": system,
+            "os_version": version,
+        }
+        device |= {
+            "manufacturer": maker,
+            "model": model,
+            "app_version": "5.2.1",
+            "locale": locale,
+            "timezone": timezone,
+        }
         device |= {"screen_width": width, "screen_height": height}
         return {name: value for name, value in device.items() if value}, channel
 
@@ -112,7 +130,9 @@ class Traffic:
 class _Session:
     """One device's events, in order."""
 
-    def __init__(self, chance: random.Random, who: dict[str, str], channel: str, ends: dt.datetime, events: int) -> None:
+    def __init__(
+        self, chance: random.Random, who: dict[str, str], channel: str, ends: dt.datetime, events: int
+    ) -> None:
         self._chance = chance
         self._who = who
         self._channel = channel
@@ -146,12 +166,18 @@ class _Session:
         source, medium = self._chance.choice(SOURCES)
         number = self._chance.randrange(40)
         from_campaign = self._chance.random() < CAMPAIGNS
-        self._query = f"?utm_source={source}&utm_medium={medium}&utm_campaign=autumn-{number}" if from_campaign else ""
+        self._query = (
+            f"?utm_source={source}&utm_medium={medium}&utm_campaign=autumn-{number}" if from_campaign else ""
+        )
 
     def _page(self, product: int) -> dict[str, str]:
         path = CATEGORIES[product % len(CATEGORIES)]
         url = f"https://shop.example/products/{path}/{product}{self._query}"
-        return {"url": url, "title": f"Model {product}, our favourite of the season", "referrer": f"https://shop.example/list/{path}?page={product % 20}&sort=price"}
+        return {
+            "url": url,
+            "title": f"Model {product}, our favourite of the season",
+            "referrer": f"https://shop.example/list/{path}?page={product % 20}&sort=price",
+        }
 
     def _properties(self, product: int) -> dict[str, Any]:
         return {

@@ -49,7 +49,9 @@ def measure(run: Run) -> Finding:
         "the spool on disk": sum(segment.size for segment in waiting) / events,
         "ClickHouse, merged, indexes included": sum(columns.values()),
     }
-    return Finding([_path(path), _listed(columns)], [], {"events": events}, [{"path": path, "columns": columns}])
+    return Finding(
+        [_path(path), _listed(columns)], [], {"events": events}, [{"path": path, "columns": columns}]
+    )
 
 
 def _columns(session: Session, events: int) -> dict[str, float]:
@@ -58,13 +60,17 @@ def _columns(session: Session, events: int) -> dict[str, float]:
 
 
 def _path(path: dict[str, float]) -> Table:
-    return Table("Bytes an event on its way", ["", "bytes"], [[name, f"{size:.1f}"] for name, size in path.items()])
+    return Table(
+        "Bytes an event on its way", ["", "bytes"], [[name, f"{size:.1f}"] for name, size in path.items()]
+    )
 
 
 def _listed(columns: dict[str, float]) -> Table:
     ordered = sorted(columns.items(), key=lambda pair: -pair[1])
     rows = [[name, f"{size:.2f}"] for name, size in ordered if size >= LISTED]
     small = [size for _, size in ordered if size < LISTED]
-    return Table("Bytes an event in ClickHouse, by column", ["", "bytes"], [*rows, [f"{len(small)} smaller ones", f"{sum(small):.2f}"]])
-
-
+    return Table(
+        "Bytes an event in ClickHouse, by column",
+        ["", "bytes"],
+        [*rows, [f"{len(small)} smaller ones", f"{sum(small):.2f}"]],
+    )

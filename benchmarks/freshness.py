@@ -28,6 +28,7 @@ PREPARED_EVENTS = 100_000
 PROBES_PER_S = 4.0
 SETTLE_S = 5.0  # under load before the first probe
 GIVE_UP_S = 30.0
+KEPT = 0.98  # of the rate: less, and it was not measured under that load
 WANTED_S = 2.0
 
 
@@ -57,7 +58,9 @@ class Watch:
     def prepare(self, count: int) -> None:
         """Make the users known on their first devices."""
         for number in range(count):
-            self.probes.append(Probe(number, f"probe-{self._run_id}-{number}", f"known-{self._run_id}-{number}"))
+            self.probes.append(
+                Probe(number, f"probe-{self._run_id}-{number}", f"known-{self._run_id}-{number}")
+            )
         self._send([_event(probe.known, user=f"{self._run_id}-{probe.number}") for probe in self.probes])
 
     def watch(self) -> None:
@@ -80,7 +83,9 @@ class Watch:
             raise self._errors[0]
 
     def _send(self, events: list[dict[str, Any]]) -> None:
-        reply = json.loads(self._collector.request("POST", "/v1/events", json.dumps({"events": events}).encode(), WRITE_KEY))
+        reply = json.loads(
+            self._collector.request("POST", "/v1/events", json.dumps({"events": events}).encode(), WRITE_KEY)
+        )
         if reply["accepted"] != len(events):
             raise Failed(f"a probe was refused: {reply}")
 
@@ -132,27 +137,30 @@ def measure(run: Run) -> Finding:
     unseen = sum(probe.stitched_s is None for probe in watch.probes)
     visible = [GIVE_UP_S if probe.visible_s is None else probe.visible_s for probe in watch.probes]
     stitched = [GIVE_UP_S if probe.stitched_s is None else probe.stitched_s for probe in watch.probes]
-    p99 = percentile(visible, 99)
-    stitched_p99 = percentile(stitched, 99)
     rows = [_row("visible in person_events", visible), _row("stitched to its person", stitched)]
     rows.append(_row("one question and its answer", watch.poll_s))
     took = offered.events / offered.seconds
     note = f"{took:,.0f} events/s were accepted meanwhile; {len(watch.probes)} probes, {unseen} not stitched within {GIVE_UP_S:.0f} s."
     return Finding(
         [Table("Seconds from the 200, ClickHouse embedded", ["", "p50", "p90", "p99", "most"], rows, note)],
-        [
-            Target(f"visible, p99 at {RATE:,} events/s", f"<= {WANTED_S:.0f} s", f"{p99:.2f} s", p99 <= WANTED_S),
-            Target(f"stitched, p99 at {RATE:,} events/s", f"<= {WANTED_S:.0f} s", f"{stitched_p99:.2f} s", stitched_p99 <= WANTED_S),
-        ],
+        [_target("visible", visible, took), _target("stitched", stitched, took)],
         {"rate": RATE, "batch_events": BATCH_EVENTS, "probes_per_s": PROBES_PER_S, "seconds": seconds},
-        [{"probes": msgspec.to_builtins(watch.probes), "questions_s": watch.poll_s, "offered": msgspec.to_builtins(offered)}],
+        [
+            {
+                "probes": msgspec.to_builtins(watch.probes),
+                "questions_s": watch.poll_s,
+                "offered": msgspec.to_builtins(offered),
+            }
+        ],
     )
 
 
 def _under_load(run: Run, collector: Collector, watch: Watch, seconds: float) -> Slice:
-    servers = [Server("collector", collector.port, True, collector.pid)]  # noqa: FBT003
+    servers = [Server("collector", collector.port, True, collector.pid)]
     parts = [Part("collector", SETTLE_S + seconds, RATE)]
-    lines = run_plan(Plan(servers, parts, CONNECTIONS, BATCH_EVENTS, PREPARED_EVENTS), run.folder / "generator.log")
+    lines = run_plan(
+        Plan(servers, parts, CONNECTIONS, BATCH_EVENTS, PREPARED_EVENTS), run.folder / "generator.log"
+    )
     next(lines)  # it is connected and begins
     time.sleep(SETTLE_S)
     watch.watch()
@@ -161,5 +169,15 @@ def _under_load(run: Run, collector: Collector, watch: Watch, seconds: float) ->
     return result
 
 
+def _target(what: str, seconds: list[float], took: float) -> Target:
+    p99 = percentile(seconds, 99)
+    name = f"{what}, p99 at {RATE:,} events/s"
+    return Target(name, f"<= {WANTED_S:.0f} s", f"{p99:.2f} s", p99 <= WANTED_S and took >= KEPT * RATE)
+
+
 def _row(name: str, seconds: list[float]) -> list[str]:
-    return [name, f"{median(seconds):.2f}", *(f"{percentile(seconds, percent):.2f}" for percent in (90, 99, 100))]
+    return [
+        name,
+        f"{median(seconds):.2f}",
+        *(f"{percentile(seconds, percent):.2f}" for percent in (90, 99, 100)),
+    ]

@@ -14,7 +14,17 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.load_generator import Part, Plan, Server, Slice
-from benchmarks.processes import ALL_CORES, FIRST_CORE, Collector, Failed, Process, away, free_port, run_plan, wait_for_port
+from benchmarks.processes import (
+    ALL_CORES,
+    FIRST_CORE,
+    Collector,
+    Failed,
+    Process,
+    away,
+    free_port,
+    run_plan,
+    wait_for_port,
+)
 from benchmarks.results import Finding, Run, Table, Target, median
 from stitchline_collector.spool.frames import sound_prefix
 
@@ -34,7 +44,14 @@ class Case(msgspec.Struct, frozen=True):
         return f"{self.batch_events:2d} a request{', gzip' if self.compressed else ''}, {self.connections:3d} conn."
 
 
-CASES = (Case(50, 32), Case(50, 128), Case(1, 32), Case(1, 128), Case(50, 32, compressed=True), Case(50, 128, compressed=True))
+CASES = (
+    Case(50, 32),
+    Case(50, 128),
+    Case(1, 32),
+    Case(1, 128),
+    Case(50, 32, compressed=True),
+    Case(50, 128, compressed=True),
+)
 
 
 class Measured(msgspec.Struct):
@@ -70,7 +87,9 @@ def measure(run: Run) -> Finding:
     )
 
 
-def _contend(run: Run, name: str, cores: frozenset[int], cases: tuple[Case, ...], rounds: int) -> list[Measured]:
+def _contend(
+    run: Run, name: str, cores: frozenset[int], cases: tuple[Case, ...], rounds: int
+) -> list[Measured]:
     folder = run.folder / name
     port = free_port()
     with (
@@ -79,8 +98,8 @@ def _contend(run: Run, name: str, cores: frozenset[int], cases: tuple[Case, ...]
     ):
         wait_for_port(port, read_only)
         servers = [
-            Server("collector", collector.port, True, collector.pid),  # noqa: FBT003
-            Server("read_only", port, False, read_only.pid),  # noqa: FBT003
+            Server("collector", collector.port, True, collector.pid),
+            Server("read_only", port, False, read_only.pid),
         ]
         measured = []
         for case in cases:
@@ -95,7 +114,11 @@ def _contend(run: Run, name: str, cores: frozenset[int], cases: tuple[Case, ...]
 def _case(servers: list[Server], case: Case, rounds: int, folder: Path, *, pinned: bool) -> Measured:
     parts = [Part(server.name, SLICE_S) for _ in range(rounds) for server in servers]
     plan = Plan(servers, parts, case.connections, case.batch_events, PREPARED_EVENTS, case.compressed)
-    slices = [msgspec.json.decode(line, type=Slice) for line in run_plan(plan, folder / "generator.log") if line.strip()]
+    slices = [
+        msgspec.json.decode(line, type=Slice)
+        for line in run_plan(plan, folder / "generator.log")
+        if line.strip()
+    ]
     if any(one.failed for one in slices):
         raise Failed(f"{case}: refused requests\n{(folder / 'generator.log').read_text()[-2000:]}")
     by_name = {server.name: [one for one in slices if one.server == server.name] for server in servers}
@@ -116,7 +139,9 @@ def _check_durable(spool: Path, accepted: int) -> None:
 def _rates(title: str, measured: list[Measured]) -> Table:
     rows = []
     for one in measured:
-        rates = [median(each.events / each.seconds for each in slices) for slices in (one.collector, one.read_only)]
+        rates = [
+            median(each.events / each.seconds for each in slices) for slices in (one.collector, one.read_only)
+        ]
         busy = max(each.generator_cpu for each in one.collector + one.read_only)
         rows.append([str(one.case), *(f"{rate:,.0f}" for rate in rates), f"{one.ratio:.3f}", f"{busy:.0%}"])
     columns = ["events", "collector/s", "read-only/s", "ratio", "generator busy"]
@@ -129,14 +154,24 @@ def _costs(title: str, measured: list[Measured]) -> Table:
     for one in measured:
         row = [str(one.case)]
         for slices in (one.collector, one.read_only):
-            row += [f"{median(each.p50_ms for each in slices):.1f}", f"{median(each.p99_ms for each in slices):.1f}"]
+            row += [
+                f"{median(each.p50_ms for each in slices):.1f}",
+                f"{median(each.p99_ms for each in slices):.1f}",
+            ]
             row.append(f"{median(each.server_cpu_s / each.requests * 1e6 for each in slices):.0f}")
         rows.append(row)
     columns = ["events", "p50 ms", "p99 ms", "us/req", "r-o p50", "r-o p99", "r-o us/req"]
-    return Table(title, columns, rows, "us/req: CPU of all threads of the contender for one request; r-o: the read-only handler.")
+    return Table(
+        title,
+        columns,
+        rows,
+        "us/req: CPU of all threads of the contender for one request; r-o: the read-only handler.",
+    )
 
 
 def _target(case: Case, measured: list[Measured]) -> Target:
     (found,) = (one for one in measured if one.case == case)
     wanted = WANTED[case.batch_events]
-    return Target(f"{case}: of the read-only handler", f">= {wanted}", f"{found.ratio:.3f}", found.ratio >= wanted)
+    return Target(
+        f"{case}: of the read-only handler", f">= {wanted}", f"{found.ratio:.3f}", found.ratio >= wanted
+    )

@@ -51,7 +51,9 @@ def measure(run: Run) -> Finding:
     waiting = spooled.segments(spool)
     megabytes = sum(segment.size for segment in waiting) / 1e6
     measured = [*_contend(run, "embedded", spool, rounds), *_contend(run, "server", spool, rounds)]
-    tables = [_table(kind, [one for one in measured if one.clickhouse == kind]) for kind in ("embedded", "server")]
+    tables = [
+        _table(kind, [one for one in measured if one.clickhouse == kind]) for kind in ("embedded", "server")
+    ]
     return Finding(
         tables,
         [_target(kind, measured) for kind in ("embedded", "server")],
@@ -69,7 +71,9 @@ def _contend(run: Run, kind: str, spool: Path, rounds: int) -> list[Measured]:
             folder.mkdir()
             with _clickhouse(kind, folder) as dsn:
                 task = Task(way, dsn, "bench", str(_copy(spool, folder / "spool")), stitching)
-                measured[name].rounds.append(_load(task, folder, sum(one.rows for one in spooled.segments(spool))))
+                measured[name].rounds.append(
+                    _load(task, folder, sum(one.rows for one in spooled.segments(spool)))
+                )
             shutil.rmtree(folder)
     return list(measured.values())
 
@@ -110,7 +114,14 @@ def _table(kind: str, measured: list[Measured]) -> Table:
     rows = []
     for one in measured:
         cpu_us = median(each.cpu_s / each.rows * 1e6 for each in one.rounds)
-        rows.append([one.contender, f"{median(one.rates()):,.0f}", f"{_ratio(one.contender, measured):.2f}", f"{cpu_us:.1f}"])
+        rows.append(
+            [
+                one.contender,
+                f"{median(one.rates()):,.0f}",
+                f"{_ratio(one.contender, measured):.2f}",
+                f"{cpu_us:.1f}",
+            ]
+        )
     where = "ClickHouse embedded" if kind == "embedded" else "ClickHouse server"
     note = f"Ratio to `{YARDSTICK}`, median over rounds; CPU of the contender's process" + (
         ", ClickHouse included." if kind == "embedded" else ", without the server's."

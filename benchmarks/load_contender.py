@@ -123,4 +123,7 @@ def _client(task: Task) -> Any:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Task))).decode(), flush=True)
+    print(
+        msgspec.json.encode(run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Task))).decode(),
+        flush=True,
+    )

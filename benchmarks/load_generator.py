@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -152,13 +153,16 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way out."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one, but does not say so
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the run: keep-alive was promised."""
         if not self._offer.over:
             sys.exit(f"the server closed a connection: {exc}")
 
     def send(self) -> None:
+        """Send the next of its requests."""
         offer = self._offer
         request = self._requests[self._next]
         self._next = (self._next + 1) % len(self._requests)
@@ -168,6 +172,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(request.renew(offer.number, offer.sent_at))
 
     def data_received(self, data: bytes) -> None:
+        """Take a reply, or a part of one."""
         received = self._received + data if self._received else data
         if not received.endswith(self._expected):
             if not _is_whole(received):
@@ -243,10 +248,8 @@ class Offer:
             expected = b'{"accepted":%d,"rejected":[]}' % plan.batch_events if server.accepts else b"{}"
             self._connections[server.name] = []
             for index in range(plan.connections):
-                own = prepared[index :: plan.connections]
-                _, connection = await loop.create_connection(
-                    lambda own=own, expected=expected: Connection(self, own, expected), "127.0.0.1", server.port
-                )
+                connect = partial(Connection, self, prepared[index :: plan.connections], expected)
+                _, connection = await loop.create_connection(connect, "127.0.0.1", server.port)
                 self._connections[server.name].append(connection)
 
     async def _slice(self, part: Part) -> Slice:
@@ -272,7 +275,15 @@ class Offer:
         p50, p99 = _percentiles(counts.times)
         good = counts.requests - counts.failed
         return Slice(
-            part.server, seconds, good, good * self._plan.batch_events, counts.failed, p50, p99, own / seconds, theirs
+            part.server,
+            seconds,
+            good,
+            good * self._plan.batch_events,
+            counts.failed,
+            p50,
+            p99,
+            own / seconds,
+            theirs,
         )
 
     async def _drain(self) -> None:

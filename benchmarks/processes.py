@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +24,9 @@ import msgspec
 ROOT = Path(__file__).parents[1]
 ALL_CORES = frozenset(os.sched_getaffinity(0))
 FIRST_CORE, LAST_CORE = frozenset({min(ALL_CORES)}), frozenset({max(ALL_CORES)})
-GEO_DATABASE = ROOT / ".tools/node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb"
+GEO_DATABASE = (
+    ROOT / ".tools/node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb"
+)
 WRITE_KEY, ADMIN_KEY = "bench-write-key", "bench-admin-key"
 KEYS = [{"key": WRITE_KEY, "kind": "write", "source": "shop"}, {"key": ADMIN_KEY, "kind": "admin"}]
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -70,6 +72,7 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """Its id."""
         return self._process.pid
 
     def tell(self, line: bytes) -> None:
@@ -95,6 +98,7 @@ class Process:
 
     @property
     def has_ended(self) -> bool:
+        """Whether it is gone."""
         return self._process.poll() is not None
 
     def end(self, with_signal: signal.Signals = signal.SIGKILL) -> None:
@@ -106,7 +110,9 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.end()
 
 
@@ -121,12 +127,22 @@ class Collector(Process):
     """
 
     def __init__(
-        self, folder: Path, clickhouse: str = "", cores: frozenset[int] = ALL_CORES, settings: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        clickhouse: str = "",
+        cores: frozenset[int] = ALL_CORES,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
         self.port = free_port()
-        given = {"port": self.port, "data": self.data, "clickhouse": clickhouse, "geo_database": geo_database(), "trusted_proxies": 1}
+        given = {
+            "port": self.port,
+            "data": self.data,
+            "clickhouse": clickhouse,
+            "geo_database": geo_database(),
+            "trusted_proxies": 1,
+        }
         given |= {"keys": json.dumps(KEYS), "max_spool_bytes": 1 << 40} | (settings or {})
         env = {f"STITCHLINE_{name.upper()}": str(value) for name, value in given.items()}
         super().__init__(["-m", "stitchline_collector", "serve"], folder / "collector.log", cores, env)
@@ -162,7 +178,7 @@ class Collector(Process):
         raise Failed(self.output())
 
 
-def run_plan(plan: msgspec.Struct, log: Path, cores: frozenset[int] = LAST_CORE) -> Iterator[bytes]:
+def run_plan(plan: msgspec.Struct, log: Path, cores: frozenset[int] = LAST_CORE) -> Generator[bytes, None, None]:
     """Run a load generator; yields an empty line when it is connected, then each slice as JSON when it ends."""
     with Process(["-m", "benchmarks.load_generator"], log, cores, piped=True) as generator:
         generator.tell(msgspec.json.encode(plan))

@@ -119,7 +119,9 @@ def show(found: Result) -> str:
     """The tables and targets as text, at most 80 columns wide."""
     parts = [as_text(table) for table in found.finding.tables]
     if found.finding.targets:
-        rows = [[one.what, one.wanted, one.measured, "yes" if one.met else "NO"] for one in found.finding.targets]
+        rows = [
+            [one.what, one.wanted, one.measured, "yes" if one.met else "NO"] for one in found.finding.targets
+        ]
         parts.append(as_text(Table("Targets", ["", "wanted", "measured", "met"], rows)))
     return "\n".join(parts)
 
@@ -176,7 +178,10 @@ def percentile(values: Iterable[float], percent: int) -> float:
 
 
 def _cells(line: list[str], widths: list[int]) -> list[str]:
-    return [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+    return [
+        line[0].ljust(widths[0]),
+        *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
+    ]
 
 
 def _wrapped(text: str) -> list[str]:

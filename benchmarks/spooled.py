@@ -29,7 +29,7 @@ def fill(folder: Path, events: int) -> Path:
         The spool folder with the segments.
     """
     with Collector(folder, away(), settings={"stop_timeout_s": 0.1}) as collector:
-        servers = [Server("collector", collector.port, True, collector.pid)]  # noqa: FBT003
+        servers = [Server("collector", collector.port, True, collector.pid)]
         plan = Plan(servers, [Part("collector", 600, events=events)], 32, BATCH_EVENTS, events)
         _connected, line = run_plan(plan, folder / "generator.log")
         collector.end(signal.SIGTERM)

@@ -20,6 +20,7 @@ SHARE = 0.8  # of what it can load while it is sent more
 CONNECTIONS, BATCH_EVENTS = 32, 50
 PREPARED_EVENTS = 100_000
 BEHIND_S = 3.0  # of events in the spool at the end: more is growth, not the segment being filled
+KEPT = 0.98
 DRAINED_WITHIN_S = 300
 
 
@@ -50,17 +51,34 @@ def measure(run: Run) -> Finding:
         offered, samples = _offer(run, collector, rate, minute_s)
     behind = samples[-1].spooled
     limit = BEHIND_S * rate
+    kept = offered.events / offered.seconds / rate
     return Finding(
         [_table(samples, rate, minute_s), _summary(samples, offered, able, taken)],
-        [Target("rows in the spool at the end", f"< {limit:,.0f}", f"{behind:,.0f}", behind < limit)],
+        [
+            Target("rows in the spool at the end", f"< {limit:,.0f}", f"{behind:,.0f}", behind < limit),
+            Target("accepted of what was offered", f">= {KEPT:.0%}", f"{kept:.0%}", kept >= KEPT),
+        ],
         {"flood_s": probe_s, "share": SHARE, "rate": rate, "seconds": minute_s, "batch_events": BATCH_EVENTS},
-        [{"flood": msgspec.to_builtins(flood), "sustained": msgspec.to_builtins(samples), "offered": msgspec.to_builtins(offered)}],
+        [
+            {
+                "flood": msgspec.to_builtins(flood),
+                "sustained": msgspec.to_builtins(samples),
+                "offered": msgspec.to_builtins(offered),
+            }
+        ],
     )
 
 
 def _offer(run: Run, collector: Collector, rate: float, seconds: float) -> tuple[Slice, list[Sample]]:
-    servers = [Server("collector", collector.port, True, collector.pid)]  # noqa: FBT003
-    plan = Plan(servers, [Part("collector", seconds, rate)], CONNECTIONS, BATCH_EVENTS, PREPARED_EVENTS, seed=int(rate))
+    servers = [Server("collector", collector.port, True, collector.pid)]
+    plan = Plan(
+        servers,
+        [Part("collector", seconds, rate)],
+        CONNECTIONS,
+        BATCH_EVENTS,
+        PREPARED_EVENTS,
+        seed=int(rate),
+    )
     lines = run_plan(plan, run.folder / "generator.log")
     next(lines)  # it is connected and begins
     with Sampled(lambda: _sample(collector)) as sampled:
@@ -98,8 +116,16 @@ def _table(samples: list[Sample], rate: float, seconds: int) -> Table:
     for first, last in _spans(samples, max(1, seconds // 6)):
         span = last.at_s - first.at_s
         row = [f"{first.at_s - samples[0].at_s:.0f} to {last.at_s - samples[0].at_s:.0f} s"]
-        row += [f"{(last.accepted - first.accepted) / span:,.0f}", f"{(last.loaded - first.loaded) / span:,.0f}"]
-        row += [f"{last.spooled:,.0f}", f"{last.spool_mb:.1f}", f"{last.rss_mb:,.0f}", f"{(last.cpu_s - first.cpu_s) / span:.2f}"]
+        row += [
+            f"{(last.accepted - first.accepted) / span:,.0f}",
+            f"{(last.loaded - first.loaded) / span:,.0f}",
+        ]
+        row += [
+            f"{last.spooled:,.0f}",
+            f"{last.spool_mb:.1f}",
+            f"{last.rss_mb:,.0f}",
+            f"{(last.cpu_s - first.cpu_s) / span:.2f}",
+        ]
         rows.append(row)
     columns = ["time", "accepted/s", "loaded/s", "spooled", "spool MB", "RSS MB", "cores"]
     return Table(f"{rate:,.0f} events/s offered to one collector, ClickHouse embedded", columns, rows)

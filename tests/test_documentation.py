@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
-from stitchline_collector.settings import reference
-
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
 
 
-def test_the_table_of_settings_is_the_programs_own() -> None:
-    table = (DOCS / "configuration.md").read_text().partition("<!-- settings -->\n")[2]
-    assert table.partition("<!-- /settings -->")[0] == reference(), "run tools/write_configuration.py"
-
-
-def test_every_decision_is_listed() -> None:
-    listed = (DOCS / "decisions" / "README.md").read_text()
-    assert [path.name for path in (DOCS / "decisions").glob("0*.md") if path.name not in listed] == []
+def test_settings_and_decisions_stand_in_their_pages_as_they_are() -> None:
+    pages = runpy.run_path(str(ROOT / "tools" / "write_pages.py"))["pages"]()
+    stale = [path.name for path, text in pages.items() if path.read_text() != text]
+    assert stale == [], "run .venv/bin/python tools/write_pages.py"

@@ -32,7 +32,11 @@ def test_the_analysts_examples_run(engine: Engine) -> None:
 
 def test_keeping_events_for_a_while_drops_the_old_ones(engine: Engine) -> None:
     session = engine.session()
-    insert(session, line(event(1)), line(event(2, device_time="2021-01-01T00:00:00Z", received_at="2021-01-01T00:00:00Z")))
+    insert(
+        session,
+        line(event(1)),
+        line(event(2, device_time="2021-01-01T00:00:00Z", received_at="2021-01-01T00:00:00Z")),
+    )
     for statement in _blocks("Keeping events for a while"):
         session.command(statement.replace("stitchline.", f"{engine.database}."))
     session.command("OPTIMIZE TABLE events_raw FINAL")

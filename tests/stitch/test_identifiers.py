@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from stitchline_collector.sql_files import files
 from stitchline_collector.stitch.identifiers import NEVER, is_identifier
 from tests.stitch.stories import event, load, node
 from tests.stitch.test_stitcher import stitch
@@ -20,14 +23,20 @@ def test_no_such_value_is_a_node_in_any_spelling(engine):
     assert not any(map(is_identifier, values))
 
 
-def test_both_lists_of_such_values_are_the_same(engine):
-    text = engine.session().query(
-        "SELECT default_expression FROM system.columns WHERE table = 'events_raw' AND database = {d:String}"
-        " AND name = 'device_node'",
-        {"d": engine.database},
-    )[0][0]
-    assert {value for value in text.split("'") if value in NEVER or "," not in value} >= NEVER
-    assert text.count("'") // 2 == len(NEVER) + len(["device", "\0"])
+def test_the_lists_in_sql_are_the_list_in_python():
+    (file,) = [file for file in files("migrations") if file.name == "0010_never_identifiers.sql"]
+    lists = re.findall(r"NOT IN \(\s*('',[^)]*)\)", file.read_text(encoding="utf-8"))
+    assert len(lists) == 3
+    for values in lists:
+        assert sorted(re.findall(r"'([^']*)'", values)) == sorted(NEVER)
+
+
+def test_an_event_without_a_device_belongs_to_its_anonymous_id(engine):
+    load(engine, [event(0, anonymous="x"), event(1, "P", anonymous="x"), event(2, "null", anonymous="x")])
+    session = engine.session()
+    rows = session.query("SELECT device_node FROM events_raw ORDER BY occurred_at")
+    anonymous = node(session, "anonymous", "x")
+    assert [row[0] for row in rows] == [anonymous, node(session, "device", "P"), anonymous]
 
 
 def test_the_next_best_identifier_decides_where_the_user_is_none(engine):

@@ -109,6 +109,8 @@ class Loader:
                 else insert_segment(self._session, segment)
             )
         except FileNotFoundError:
+            if not segment.path.parent.exists():  # a disk that is away may come back
+                raise
             log.error("%s is gone, and %d rows with it", segment.path, segment.rows)  # noqa: TRY400
             self.loads.damaged[segment.table] += segment.rows
             self._segments.popleft()

@@ -38,6 +38,11 @@ class Dictionaries:
         if self._is_stale:
             self.load_recent()
 
+    def forget(self) -> None:
+        """Begin anew at the next round: another stitcher is writing now."""
+        self._begun = False
+        self._is_stale = True
+
     def next_moment(self) -> str:
         """Return ClickHouse's time, but later than any moment given out before, should its clock be set back."""
         now = int(self._session.query("SELECT toUnixTimestamp64Micro(now64(6))")[0][0])

@@ -106,6 +106,7 @@ class Stitcher:
         desk = self._desk = self._desk or _Desk(self._engine)
         self.progress.standby = not desk.lease.held()
         if self.progress.standby:
+            desk.dictionaries.forget()
             return False
         desk.dictionaries.load_if_stale()
         parts = desk.inbox.parts(self._max_rows)
@@ -151,6 +152,7 @@ class Stitcher:
             desk.dictionaries.note(known_from, len(changed))
             desk.ledger.write_persons(changed, previous, known_from)
             desk.dictionaries.load_recent()
+        # Also of what is news: a round that died may have refused it, and evidence since then may have changed that.
         refused_before = desk.graph.quarantined(region.edges)
         verdicts = {
             key: resolution.refused.get(key, "") for key in resolution.refused.keys() | refused_before.keys()

@@ -114,8 +114,7 @@ def test_what_cannot_be_loaded_now_is_loaded_once_it_can(engine: Engine, gone: G
     loader = Loader(connect, gone.hook)
     loader.submit(write(tmp_path / "folder", [line()]))
     loader.start()
-    until(lambda: loader.loads.retries)
-    assert loader.loads.fault == "not yet"
+    until(lambda: loader.loads.fault == "not yet")
     assert loader.backlog == 1
 
     away.clear()
