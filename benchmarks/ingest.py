@@ -41,7 +41,7 @@ class Case(msgspec.Struct, frozen=True):
     compressed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.batch_events:2d} a request{', gzip' if self.compressed else ''}, {self.connections:3d} conn."
+        return f"{self.batch_events:2d}/request, {self.connections:3d} conn.{', gzip' if self.compressed else ''}"
 
 
 CASES = (

@@ -11,6 +11,7 @@ contenders are compared in neighbouring slices.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import os
 import statistics
@@ -198,6 +199,7 @@ class Offer:
         self._running = False
         self._rate = 0.0
         self._unsent = 0
+        self._all_answered = asyncio.Event()
         self._idle: deque[Connection] = deque()
         self._connections: dict[str, list[Connection]] = {}
         self._first_failure = b""
@@ -232,7 +234,7 @@ class Offer:
         elif self._unsent:
             self._send(connection)
         elif not self.in_flight:
-            self._running = False
+            self._all_answered.set()
 
     def _send(self, connection: Connection) -> None:
         self._unsent -= 1
@@ -256,6 +258,7 @@ class Offer:
         connections = self._connections[part.server]
         (pid,) = (server.pid for server in self._plan.servers if server.name == part.server)
         self._running, self._rate = True, part.rate
+        self._all_answered.clear()
         self._unsent = part.events // self._plan.batch_events if part.events else sys.maxsize
         self._idle = deque(connections)
         pacing = asyncio.create_task(self._pace(part.rate))
@@ -263,9 +266,8 @@ class Offer:
             await asyncio.sleep(WARM_S)
         self._counts = counts = Counts()
         began, own, theirs = time.perf_counter(), cpu_s(os.getpid()), cpu_s(pid)
-        ends = began + part.seconds
-        while self._running and time.perf_counter() < ends:
-            await asyncio.sleep(min(0.05, ends - time.perf_counter()) if part.events else part.seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_answered.wait(), part.seconds)
         self._counts = Counts()  # what is answered from here on belongs to no slice
         seconds = time.perf_counter() - began
         own, theirs = cpu_s(os.getpid()) - own, cpu_s(pid) - theirs

@@ -178,7 +178,9 @@ class Collector(Process):
         raise Failed(self.output())
 
 
-def run_plan(plan: msgspec.Struct, log: Path, cores: frozenset[int] = LAST_CORE) -> Generator[bytes, None, None]:
+def run_plan(
+    plan: msgspec.Struct, log: Path, cores: frozenset[int] = LAST_CORE
+) -> Generator[bytes, None, None]:
     """Run a load generator; yields an empty line when it is connected, then each slice as JSON when it ends."""
     with Process(["-m", "benchmarks.load_generator"], log, cores, piped=True) as generator:
         generator.tell(msgspec.json.encode(plan))

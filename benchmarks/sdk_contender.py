@@ -6,6 +6,7 @@ changed stands in its adapter. All send the same: an event's name, nine properti
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
@@ -81,6 +82,24 @@ def stitchline(port: int) -> Sdk:
     return Sdk(track, lambda: client.flush(60))
 
 
+def stitchline_scope(port: int) -> Sdk:
+    """As its middleware does: who and where are said once a web request, here of twenty events; making the scope is timed too."""
+    import stitchline
+
+    state_dir = tempfile.mkdtemp(prefix="stitchline-bench-")
+    client = stitchline.Client(
+        f"http://127.0.0.1:{port}", "bench-write-key", channel="web", state_dir=state_dir
+    )
+    scopes: list[stitchline.Scope] = []
+
+    def track(number: int) -> object:
+        if number % BURST_CALLS == 0:
+            scopes[:] = [client.scope(user=f"u{number}", page=PAGE)]
+        return scopes[0].track("product_viewed", PROPERTIES, stage="consideration")
+
+    return Sdk(track, lambda: client.flush(60))
+
+
 def segment(port: int) -> Sdk:
     from segment.analytics.client import Client
 
@@ -107,7 +126,7 @@ def posthog(port: int) -> Sdk:
 
 def snowplow(port: int, **options: Any) -> Sdk:
     from snowplow_tracker.emitters import AsyncEmitter
-    from snowplow_tracker.events import SelfDescribing
+    from snowplow_tracker.events.self_describing import SelfDescribing
     from snowplow_tracker.self_describing_json import SelfDescribingJson
     from snowplow_tracker.subject import Subject
     from snowplow_tracker.tracker import Tracker
@@ -126,20 +145,24 @@ def snowplow(port: int, **options: Any) -> Sdk:
 
 
 def snowplow_tuned(port: int) -> Sdk:
-    """As someone who has read its code would set it up: it opens a connection for every 10 events otherwise."""
+    """As someone who has read its code would set it up: otherwise it logs and opens a connection for every 10 events."""
     import requests
 
+    logging.getLogger("snowplow_tracker").setLevel(logging.WARNING)
+    logging.getLogger("snowplow_tracker.emitters").setLevel(logging.WARNING)
     return snowplow(port, batch_size=100, session=requests.Session())
 
 
 SDKS: dict[str, Callable[[int], Sdk]] = {
     "stitchline": stitchline,
+    "stitchline, scope": stitchline_scope,
     "segment": segment,
     "snowplow": snowplow,
     "snowplow, tuned": snowplow_tuned,
     "posthog": posthog,
 }
 IMPORTED = {
+    "stitchline, scope": "stitchline",
     "segment": "segment.analytics",
     "snowplow": "snowplow_tracker",
     "snowplow, tuned": "snowplow_tracker",

@@ -104,9 +104,7 @@ def test_ten_thousand_different_keys_load_and_can_be_asked_for(engine: Engine) -
 def test_numbers_and_texts_under_one_path_live_together(engine: Engine) -> None:
     session = engine.session()
     prices = [1, 2.5, "3", "free", None]
-    insert(
-        session, *[line(event(n, properties={"price": price})) for n, price in enumerate(prices)]
-    )
+    insert(session, *[line(event(n, properties={"price": price})) for n, price in enumerate(prices)])
 
     assert session.query("SELECT sum(accurateCastOrNull(properties.price, 'Float64')) FROM events") == [
         (6.5,)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stitchline_collector.engine import Reader
 
 NOT_ALLOWED = 164
+SYNTAX = 62
+UNKNOWN_TABLE = 60
 
 WRITES = [
     "INSERT INTO events_raw (seq) VALUES (1)",
@@ -59,8 +61,6 @@ OUTSIDE = [
     "EXPLAIN SELECT * FROM file('/etc/passwd', 'LineAsString')",
     "DESCRIBE file('/etc/passwd', 'CSVWithNames')",
     "DESCRIBE TABLE url('http://127.0.0.1:1/', 'CSVWithNames')",
-    "SELECT * FROM '/etc/passwd'",
-    "SELECT * FROM default.`/etc/passwd`",
     "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
     "SELECT * FROM remote('127.0.0.1:1', system.one)",
     "SELECT * FROM remoteSecure('127.0.0.1:1', system.one)",
@@ -74,6 +74,11 @@ OUTSIDE = [
     "SELECT 1 INTO OUTFILE '/tmp/stitchline-out'",
     "SELECT 1 INTO OUTFILE '/tmp/stitchline-out' AND STDOUT FORMAT CSV",
 ]
+FILES_AS_TABLES = [
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM default.`/etc/passwd`",
+    "SELECT * FROM `/etc/passwd`",
+]
 LIFTS = [
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 SETTINGS readonly = 0",
@@ -84,7 +89,23 @@ LIFTS = [
     "SELECT 1 FORMAT JSON",
     "",
     "-- nothing",
-    "quit",
+]
+
+AS_PEOPLE_WRITE_IT: list[tuple[str, list[object]]] = [
+    ("SELECT count() FROM events", [3]),
+    ("select count() from events -- how many?\n;", [3]),
+    ("FROM events SELECT count()", [3]),
+    ("WITH 1 AS one SELECT one", [1]),
+    ("(SELECT 1) UNION ALL (SELECT 1)", [1]),
+    (
+        "SELECT 'file(1); DROP TABLE x', 1 AS file, format('{}-{}', 'a', 'b')",
+        ["file(1); DROP TABLE x", 1, "a-b"],
+    ),
+    ("SELECT url FROM (SELECT page.url AS url FROM events LIMIT 1)", ["https://shop.example/"]),
+    ("SELECT properties.price FROM events LIMIT 1", [79.9]),
+    ("SELECT sum(number) FROM numbers(3)", [3]),
+    ("EXISTS TABLE events", [1]),
+    ("SELECT {x:UInt8} + 1", [4]),
 ]
 
 
@@ -98,58 +119,46 @@ def reader(engine: Engine) -> Iterator[Reader]:
     reader.close()
 
 
-@pytest.mark.parametrize("sql", WRITES)
-def test_nothing_can_be_written_or_changed(reader: Reader, sql: str) -> None:
-    with pytest.raises(QueryError) as refused:
-        reader.raw(sql)
-    assert refused.value.code in (NOT_ALLOWED, 62)
+def _not_refused(reader: Reader, statements: list[str], *codes: int) -> list[str]:
+    """Which of the statements ran, or failed for another reason."""
+    passed = []
+    for sql in statements:
+        try:
+            reader.raw(sql)
+        except QueryError as refused:
+            if refused.code in codes:
+                continue
+        passed.append(sql)
+    return passed
+
+
+def test_nothing_can_be_written_or_changed(reader: Reader) -> None:
+    assert _not_refused(reader, WRITES, NOT_ALLOWED, SYNTAX) == []
     assert reader.query("SELECT count() FROM events") == [(3,)]
 
 
-@pytest.mark.parametrize("sql", OUTSIDE)
-def test_nothing_outside_the_database_can_be_reached(reader: Reader, sql: str) -> None:
-    with pytest.raises(QueryError) as refused:
-        reader.raw(sql)
-    embedded_path = sql.startswith("SELECT * FROM '/etc") or "default.`" in sql
-    assert refused.value.code in ((NOT_ALLOWED, 60, 62) if embedded_path else (NOT_ALLOWED,))
+def test_nothing_outside_the_database_can_be_reached(reader: Reader) -> None:
+    assert _not_refused(reader, OUTSIDE, NOT_ALLOWED) == []
 
 
-@pytest.mark.parametrize("sql", LIFTS)
-def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader, sql: str) -> None:
-    with pytest.raises(QueryError):
-        reader.raw(sql)
+def test_a_file_cannot_be_read_as_a_table(reader: Reader) -> None:
+    assert _not_refused(reader, FILES_AS_TABLES, NOT_ALLOWED, UNKNOWN_TABLE, SYNTAX) == []
+
+
+def test_no_limit_can_be_lifted_and_only_one_statement_runs(reader: Reader) -> None:
+    assert _not_refused(reader, LIFTS, NOT_ALLOWED, SYNTAX) == []
     assert reader.query("SELECT count() FROM events") == [(3,)]
 
 
-@pytest.mark.parametrize(
-    ("sql", "first"),
-    [
-        ("SELECT count() FROM events", [3]),
-        ("select count() from events -- how many?\n;", [3]),
-        ("FROM events SELECT count()", [3]),
-        ("WITH 1 AS one SELECT one", [1]),
-        ("(SELECT 1) UNION ALL (SELECT 1)", [1]),
-        (
-            "SELECT 'file(1); DROP TABLE x', 1 AS file, format('{}-{}', 'a', 'b')",
-            ["file(1); DROP TABLE x", 1, "a-b"],
-        ),
-        ("SELECT url FROM (SELECT page.url AS url FROM events LIMIT 1)", ["https://shop.example/"]),
-        ("SELECT properties.price FROM events LIMIT 1", [79.9]),
-        ("SELECT sum(number) FROM numbers(3)", [3]),
-        ("EXISTS TABLE events", [1]),
-        ("SELECT {x:UInt8} + 1", [4]),
-    ],
-)
-def test_reading_is_allowed_as_people_write_it(reader: Reader, sql: str, first: list[object]) -> None:
-    answer = json.loads(reader.raw(sql, "JSONCompact", {"x": 3} if "{x" in sql else None))
-    assert answer["data"][0] == first
+def test_reading_is_allowed_as_people_write_it(reader: Reader) -> None:
+    for sql, first in AS_PEOPLE_WRITE_IT:
+        answer = json.loads(reader.raw(sql, "JSONCompact", {"x": 3} if "{x" in sql else None))
+        assert answer["data"][0] == first, sql
 
 
-@pytest.mark.parametrize(
-    "sql", ["SHOW TABLES", "DESCRIBE TABLE events", "EXPLAIN SELECT 1", "SHOW CREATE TABLE events"]
-)
-def test_the_schema_can_be_looked_at(reader: Reader, sql: str) -> None:
-    assert reader.raw(sql, "TSV")
+def test_the_schema_can_be_looked_at(reader: Reader) -> None:
+    for sql in ("SHOW TABLES", "DESCRIBE TABLE events", "EXPLAIN SELECT 1", "SHOW CREATE TABLE events"):
+        assert reader.raw(sql, "TSV")
 
 
 def test_a_statement_that_takes_too_long_is_stopped_with_a_clear_message(reader: Reader) -> None:

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, Self
 
 from tests.processes import KEY
 
@@ -63,7 +63,7 @@ class Sender(threading.Thread):
             if status != 200:
                 connection.close()
                 connection = self._connect()
-                self._stop_now.wait(0.02)
+                self._stop_now.wait(0.05)
         connection.close()
 
     def stop(self) -> None:
@@ -90,7 +90,7 @@ class Crowd:
     def __init__(self, port: int, connections: int = 4, events_per_batch: int = 20) -> None:
         self._senders = [Sender(port, events_per_batch) for _ in range(connections)]
 
-    def __enter__(self) -> Crowd:
+    def __enter__(self) -> Self:
         for sender in self._senders:
             sender.start()
         return self

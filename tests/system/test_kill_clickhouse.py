@@ -15,6 +15,7 @@ from tests.processes import CollectorProcess
 from tests.system.ledger import check_exactly_once, prepare
 from tests.system.senders import Crowd
 
+MANY_ROWS = {"STITCHLINE_SQL_MAX_ROWS": "100000000"}
 SHORT_ROUNDS, LONG_ROUNDS = 3, int(os.environ.get("STITCHLINE_TORTURE_ROUNDS", "200"))
 
 
@@ -29,7 +30,7 @@ def server(clickhouse_server: ClickHouseServer, tmp_path: Path) -> Iterator[Clic
 @pytest.fixture
 def both(server: ClickHouseServer, tmp_path: Path) -> Iterator[CollectorProcess]:
     prepare(server.dsn())
-    collector = CollectorProcess(tmp_path / "data", server.dsn()).start()
+    collector = CollectorProcess(tmp_path / "data", server.dsn(), env=MANY_ROWS).start()
     yield collector
     collector.kill()
 
@@ -38,7 +39,7 @@ def _torture(
     server: ClickHouseServer, collector: CollectorProcess, rounds: int, *, also_collector: bool
 ) -> None:
     moments = random.Random(2)
-    with Crowd(collector.port, connections=3) as crowd:
+    with Crowd(collector.port, connections=3, events_per_batch=5) as crowd:
         for number in range(1, rounds + 1):
             time.sleep(moments.uniform(0.1, 1.5))
             server.kill()
