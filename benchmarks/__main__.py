@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "bytes": footprint.measure,
 }
 
+BUSY = 0.3  # load average of a minute above which the machine is not quiet
+
 
 def main() -> None:
     options = _options()
@@ -59,6 +61,8 @@ def _measure(name: str, options: argparse.Namespace) -> bool:
     def say(what: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {name}: {what}", file=sys.stderr, flush=True)
 
+    if load_average > BUSY:
+        say(f"the load average is {load_average:.1f}: something else is running, and the figures will suffer")
     with tempfile.TemporaryDirectory(prefix="stitchline-bench-", dir=options.folder) as folder:
         try:
             finding = BENCHMARKS[name](Run(Path(folder), options.quick, options.rounds, say))

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.events import moment, now
-from benchmarks.load_generator import Part, Plan, Server, Slice
+from benchmarks.plan import Part, Plan, Server, Slice
 from benchmarks.processes import WRITE_KEY, Collector, Failed, run_plan
 from benchmarks.results import Finding, Run, Table, Target, median, percentile
 

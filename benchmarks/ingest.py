@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.load_generator import Part, Plan, Server, Slice
+from benchmarks.plan import Part, Plan, Server, Slice
 from benchmarks.processes import (
     ALL_CORES,
     FIRST_CORE,
@@ -41,7 +41,7 @@ class Case(msgspec.Struct, frozen=True):
     compressed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.batch_events:2d}/request, {self.connections:3d} conn.{', gzip' if self.compressed else ''}"
+        return f"{self.batch_events:2d}/req, {self.connections:3d} conn{', gzip' if self.compressed else ''}"
 
 
 CASES = (

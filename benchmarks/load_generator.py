@@ -26,72 +26,13 @@ import msgspec
 import uvloop
 
 from benchmarks.events import Traffic, moment, now
-from benchmarks.processes import cpu_s
+from benchmarks.plan import Part, Plan, Slice
+from benchmarks.processes import WRITE_KEY, cpu_s
 
-KEY = "bench-write-key"
 ANSWER_WITHIN_S = 30
 WARM_S = 0.3  # at the beginning of a slice, not counted
 _SPREAD = 2_654_435_761  # odd, so that different numbers stay different
 _ID_DIGITS = 8  # the last digits of an event id, rewritten each time the prepared request is sent
-
-
-class Server(msgspec.Struct, frozen=True):
-    """A server to send to.
-
-    Attributes:
-        name: as the result names it.
-        port: on 127.0.0.1.
-        accepts: True when its reply says how many events it took.
-        pid: whose CPU time is noted.
-    """
-
-    name: str
-    port: int
-    accepts: bool
-    pid: int
-
-
-class Part(msgspec.Struct, frozen=True):
-    """One slice: who is sent to, for how long; 0 events a second is as fast as it answers.
-
-    Attributes:
-        server: its name.
-        seconds: how long; a slice with `events` ends when they are acknowledged.
-        rate: events a second, 0 without limit.
-        events: how many, 0 without limit.
-    """
-
-    server: str
-    seconds: float
-    rate: float = 0
-    events: int = 0
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What one load generator does."""
-
-    servers: list[Server]
-    parts: list[Part]
-    connections: int
-    batch_events: int
-    prepared_events: int
-    compressed: bool = False
-    seed: int = 1
-    people: int = 50_000
-
-
-class Slice(msgspec.Struct, frozen=True):
-    """What a slice saw; CPU is that of all threads of a process, as a share of one core."""
-
-    server: str
-    seconds: float
-    requests: int
-    events: int
-    failed: int
-    p50_ms: float
-    p99_ms: float
-    generator_cpu: float
-    server_cpu_s: float
 
 
 class Request:
@@ -103,7 +44,7 @@ class Request:
         ids = [event["event_id"].encode() for event in batch["events"]]
         head = (
             "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Bearer {KEY}\r\nUser-Agent: {traffic.user_agent()}\r\n"
+            f"Authorization: Bearer {WRITE_KEY}\r\nUser-Agent: {traffic.user_agent()}\r\n"
             f"X-Forwarded-For: {traffic.address()}\r\nContent-Type: application/json\r\n"
         )
         if compressed:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.load_generator import Part, Plan, Server, Slice
+from benchmarks.plan import Part, Plan, Server, Slice
 from benchmarks.processes import Collector, Failed, away, run_plan
 from stitchline_collector.spool.folder import recover_segment
 from stitchline_collector.spool.segment import SEALED, Segment

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from benchmarks.load_generator import Part, Plan, Server, Slice
+from benchmarks.plan import Part, Plan, Server, Slice
 from benchmarks.processes import Collector, Failed, cpu_s, rss_mb, run_plan
 from benchmarks.results import Finding, Run, Table, Target, median
 from benchmarks.sampling import Sampled

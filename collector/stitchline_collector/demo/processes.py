@@ -119,7 +119,7 @@ class Collector:
             time.sleep(0.1)
         known = 0 if found is None else found["person"]["events"]
         raise DemoError(
-            f"{who} has {known} of {events} events after {STITCHED_WITHIN_S:.0f} s\n{self.tail()}"
+            f"{who} has {known} of {events} events after {STITCHED_WITHIN_S:.0f} s\n{self._counts()}\n{self.tail()}"
         )
 
     def tail(self) -> str:
@@ -139,6 +139,12 @@ class Collector:
                 return
             time.sleep(0.05)
         raise DemoError(f"the collector was not ready within {READY_WITHIN_S:.0f} s\n{self.tail()}")
+
+    def _counts(self) -> str:
+        """Where the events are, by its own account."""
+        wanted = ("stitchline_events", "stitchline_rows", "stitchline_spool", "stitchline_stitch")
+        lines = self._ask("/metrics").decode().splitlines()
+        return "\n".join(f"  {line}" for line in lines if line.startswith(wanted))
 
     def _journey(self, who: str) -> dict[str, Any] | None:
         """The answer of `/v1/journey`; None while nobody is known by that name."""
@@ -199,7 +205,7 @@ def play(touchpoint: Touchpoint, collector: Collector, scratch: Path) -> list[st
         ) from None
     if ended.returncode != 0:
         raise DemoError(f"{script} failed:\n{ended.stdout}{ended.stderr}\n{collector.tail()}")
-    return ended.stdout.splitlines()
+    return (ended.stdout + ended.stderr).splitlines()  # the SDK warns there about what it could not deliver
 
 
 def _own() -> dict[str, str]:

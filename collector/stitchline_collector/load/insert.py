@@ -24,6 +24,9 @@ SETTINGS = {
     "date_time_input_format": "best_effort",
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "async_insert": 0,  # would acknowledge before the rows are in the table
+    # A property "01/02/2026" is a text; guessed to be a date it would read back as another one.
+    "input_format_try_infer_dates": 0,
+    "input_format_try_infer_datetimes": 0,
     "type_json_skip_duplicated_paths": 1,  # {"a": 1, "a": 2} keeps its first value instead of refusing the segment
 }
 
