@@ -39,9 +39,8 @@ def measure(run: Run) -> Finding:
 
 
 def _cost(task: Task, folder: Path) -> Cost:
-    with Process(
-        ["-m", "benchmarks.sdk_contender"], folder / "contender.log", FIRST_CORE, piped=True
-    ) as contender:
+    log, env = folder / "contender.log", {"TMPDIR": str(folder)}  # its state goes when the run is over
+    with Process(["-m", "benchmarks.sdk_contender"], log, FIRST_CORE, env, piped=True) as contender:
         contender.tell(msgspec.json.encode(task))
         lines = [line for line in contender.lines() if line.startswith(b"{")]
     cost = msgspec.json.decode(lines[-1], type=Cost)

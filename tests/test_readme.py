@@ -25,7 +25,9 @@ from tests.clickhouse_server import ClickHouseServer, free_port
 
 ROOT = Path(__file__).parents[1]
 WITHIN_S = 60
-_BLOCK = re.compile(r"(?P<skip><!-- not run: [^>]+ -->\n)?^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<skip><!-- not run: [^>]+ -->\n)?^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _LOCAL_LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 
 

@@ -2,24 +2,17 @@
 -- What a person did, by device; an empty device_id is what was done without one.
 -- parameters: nodes Array(UInt64)
 -- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at DateTime64(3, 'UTC')
--- reads: events_raw
+-- reads: identity_visits
 SELECT
     device_id,
-    argMaxIf(found.device_type, occurred_at, found.device_type != '') AS device_type,
-    arraySort(groupUniqArrayIf(channel, channel != '')) AS channels,
-    min(occurred_at) AS first_seen,
-    max(occurred_at) AS last_seen,
-    count() AS events,
-    argMaxIf(found.stage, (occurred_at, seq), found.stage != '') AS stage,
-    maxIf(occurred_at, found.stage != '') AS stage_at
-FROM
-(
-    SELECT device.id AS device_id, device.type AS device_type, channel, stage, occurred_at, seq, device_time, event_id, precedence
-    FROM events_raw
-    WHERE person_node IN {nodes:Array(UInt64)} OR (person_node = 0 AND device_node IN {nodes:Array(UInt64)})
-    -- The first arrival of each event, as in the view `events`, which could not use the indexes of the nodes as well.
-    ORDER BY precedence DESC
-    LIMIT 1 BY device_id, device_time, event_id
-) AS found
+    toString(max(identity_visits.device_type)) AS device_type,
+    arraySort(arrayFilter(channel -> channel != '', groupUniqArrayArray(identity_visits.channels))) AS channels,
+    toDateTime64(min(identity_visits.first_seen), 3, 'UTC') AS first_seen,
+    toDateTime64(max(identity_visits.last_seen), 3, 'UTC') AS last_seen,
+    uniqMerge(identity_visits.events) AS events,
+    max(identity_visits.stage).3 AS stage,
+    max(identity_visits.stage).1 AS stage_at
+FROM identity_visits
+WHERE node IN {nodes:Array(UInt64)}
 GROUP BY device_id
 ORDER BY first_seen, device_id

@@ -62,6 +62,7 @@ class Collector:
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
         self._stopping = threading.Event()
+        self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
         self._stitching = threading.Thread(target=self._stitch, name="stitcher", daemon=True)
         contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
@@ -76,8 +77,21 @@ class Collector:
             ValueError, EngineError, MigrationEdited: ClickHouse cannot be used, now or ever, with these settings.
             OSError: the data folder or the port cannot be used.
         """
-        settings = self._settings
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()  # the embedded engine must be closed, or the process dies in it
+            raise
+
+    async def stop(self) -> None:
+        """Take no more, make everything durable, load what the time allows, end: the start backwards."""
+        self._stopping.set()
+        await self._started.aclose()
+
+    async def _start(self) -> None:
+        settings, started = self._settings, self._started
         self._folder = Folder.create(self._spool_path)
+        started.callback(self._folder.remove_if_empty)
         seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self._spool = Spool(
             self._folder, seal, settings.max_spool_bytes, self._loader.submit, lambda: self._loader.backlog
@@ -85,30 +99,22 @@ class Collector:
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
         ingest = Ingest(limits, self._enricher, self._spool)
         self._adopt()
+        started.callback(self._warehouse.close)
         await asyncio.to_thread(self._warehouse.open)
-        self._spool.start()
+        started.callback(self._asking.close)
         self._loader.start()
+        started.push_async_callback(self._stop_loading)
+        self._spool.start()
+        started.push_async_callback(self._spool.close)
         self._stitching.start()
+        started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
+        started.callback(self._adopting.cancel)
         await self._listen(ingest, Replay(ingest, limits, self._warehouse, self._may))
 
-    async def stop(self) -> None:
-        """Take no more, make everything durable, load what the time allows, end."""
-        self._stopping.set()
-        await self._site.stop()
-        await self._runner.cleanup()
-        self._adopting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._adopting
-        await self._spool.close()
-        loaded = await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s)
-        if not loaded:
+    async def _stop_loading(self) -> None:
+        if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
             log.warning("%d segments stay on disk and are loaded after the next start", self._loader.backlog)
-        await asyncio.to_thread(self._stitching.join, self._settings.stop_timeout_s)
-        self._asking.close()
-        self._warehouse.close()
-        if loaded:
-            self._folder.remove_if_empty()
 
     @property
     def port(self) -> int:
@@ -137,9 +143,10 @@ class Collector:
             app.add_routes(room.routes())
         # The body arrives as it was sent: inflating it is ours, within limits.
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
+        self._started.push_async_callback(self._runner.cleanup)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
-        await self._site.start()
+        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
+        await site.start()
 
     def _may(self, key: str, right: str) -> bool:
         """Whether a key has a right; in development mode every key has every right."""

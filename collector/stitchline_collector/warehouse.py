@@ -41,10 +41,13 @@ class Warehouse:
 
         Raises:
             ValueError, EngineBusy, QueryError, MigrationEdited: trying again would not help.
+            EngineUnavailable: the embedded engine cannot start: that is ours to mend, not a server's.
         """
         try:
             self._try()
         except EngineUnavailable as error:
+            if self._engine is None or self._engine.embedded:
+                raise
             log.warning("ClickHouse is away, events are kept on disk until it is back: %s", error)
             self._thread.start()
 

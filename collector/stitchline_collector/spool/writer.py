@@ -92,6 +92,7 @@ class Spool:
         self._number = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self.commits = 0
@@ -169,18 +170,24 @@ class Spool:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
         while not self._closing or self._waiting:
             pause_s = self._longest_pause_s()
-            if pause_s is not None and (timer is None or timer.when() <= loop.time()):
-                timer = loop.call_later(pause_s, self._wake.set)
+            if pause_s is not None and self._timer is None:
+                self._timer = loop.call_later(pause_s, self._tick)
             await self._wake.wait()
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
             outcome = await loop.run_in_executor(self._thread, self._commit, waiting)
             for table, group in waiting.items():
                 _settle(group, outcome.get(table))
+        if self._timer is not None:
+            self._timer.cancel()
         await loop.run_in_executor(self._thread, self._seal_due, True)
+
+    def _tick(self) -> None:
+        # Noted here, not read from the timer: loops fire a little before `when()`, by their own clock's resolution.
+        self._timer = None
+        self._wake.set()
 
     def _longest_pause_s(self) -> float | None:
         if self.fault is not None:

@@ -1,7 +1,7 @@
 """Stitchline: tag what people do with who, where, when and at which stage, and send it without blocking.
 
 >>> import stitchline
->>> client = stitchline.Client("http://127.0.0.1:8000", "dev", channel="app", device={"type": "phone"})
+>>> client = stitchline.Client("http://127.0.0.1:8765", "dev", channel="app", device={"type": "phone"})
 >>> client.identify(user="42", email="alice@example.org")
 True
 >>> client.track("product_viewed", {"price": 19.9}, stage="consideration")

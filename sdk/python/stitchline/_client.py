@@ -71,7 +71,7 @@ class Client(Calls):
         ConfigurationError: a setting could never work.
 
     Example:
-        >>> client = Client("http://127.0.0.1:8000", "dev", channel="app", device={"type": "phone"})
+        >>> client = Client("http://127.0.0.1:8765", "dev", channel="app", device={"type": "phone"})
         >>> client.identify(user="42")
         True
         >>> client.track("offer_accepted", {"offer": "gold-card"}, stage="purchase")
