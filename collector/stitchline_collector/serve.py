@@ -40,6 +40,7 @@ from .stitch import Progress, Stitcher
 from .warehouse import Warehouse
 
 ADOPT_EVERY_S = 30.0
+MAY_BE_ON_ITS_WAY = 8  # segments of a folder: of two tables, not always sealed in the order they were opened
 log = logging.getLogger(__name__)
 
 
@@ -166,9 +167,10 @@ class Collector:
         for folder, segments in adopt(self._spool_path):
             self._adopted[folder.path] = folder
             self._spool.adopted(segments)
-            for segment in segments:
+            for place, segment in enumerate(segments):
                 self._recovered[segment.table] += segment.rows
-                self._loader.submit(segment)
+                # The loader goes in order, so only one of the first can have been on its way.
+                self._loader.submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY)
             log.info("adopted %s: %d segments to load", folder.path, len(segments))
 
     async def _keep_adopting(self) -> None:

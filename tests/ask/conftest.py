@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -60,13 +60,13 @@ async def asking(bank: Engine) -> AsyncIterator[web.Application]:
 
 
 @pytest.fixture
-async def client(asking, aiohttp_client):
+async def client(asking: web.Application, aiohttp_client: Any) -> Any:
     """Asks with the right key."""
     return await aiohttp_client(asking, headers={"Authorization": f"Bearer {READ_KEY}"})
 
 
 @pytest.fixture
-async def url(asking, aiohttp_server) -> str:
+async def url(asking: web.Application, aiohttp_server: Any) -> str:
     """Where the room listens, for the commands."""
     server = await aiohttp_server(asking)
     return f"http://{server.host}:{server.port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,14 +19,17 @@ from tests.ask.conftest import READ_KEY
 from tests.ask.test_tail import arriving
 from tests.stitch.stories import load
 
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
-async def run(command, *arguments: str, url: str, key: str = READ_KEY, stdin: str | None = None):
+
+async def run(command: Any, *arguments: str, url: str, key: str = READ_KEY, stdin: str | None = None) -> Any:
     """Run a command in a thread, as a process of its own would."""
     options = ["--url", url, "--key", key]
     return await asyncio.to_thread(CliRunner().invoke, command, [*arguments, *options], input=stdin)
 
 
-async def test_journey_prints_person_chart_and_events_within_80_columns(url):
+async def test_journey_prints_person_chart_and_events_within_80_columns(url: str) -> None:
     result = await run(journey, "user:42", url=url)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
@@ -39,17 +43,17 @@ async def test_journey_prints_person_chart_and_events_within_80_columns(url):
     ]
 
 
-async def test_journey_prints_the_answer_as_json(url):
+async def test_journey_prints_the_answer_as_json(url: str) -> None:
     result = await run(journey, "email:ada@example.com", "--json", url=url)
     assert len(json.loads(result.output)["events"]) == 6
 
 
-async def test_journey_says_how_many_events_it_left_out(url):
+async def test_journey_says_how_many_events_it_left_out(url: str) -> None:
     result = await run(journey, "user:42", "--events", "2", url=url)
     assert "4 earlier events: --events 6 prints all" in result.output
 
 
-async def test_sql_prints_a_table_and_reads_standard_input(url):
+async def test_sql_prints_a_table_and_reads_standard_input(url: str) -> None:
     result = await run(
         sql, "-", url=url, stdin="SELECT channel, count() AS n FROM events GROUP BY channel ORDER BY channel"
     )
@@ -58,19 +62,19 @@ async def test_sql_prints_a_table_and_reads_standard_input(url):
     assert "4 rows in" in result.output
 
 
-async def test_sql_prints_any_format_as_it_comes(url):
+async def test_sql_prints_any_format_as_it_comes(url: str) -> None:
     assert (await run(sql, "SELECT 1 AS x", "--format", "CSVWithNames", url=url)).output == '"x"\n1\n'
     assert json.loads((await run(sql, "SELECT 1 AS x", "--json", url=url)).output)["data"] == [{"x": 1}]
 
 
-async def test_sql_tells_clickhouses_error_and_a_hint(url):
+async def test_sql_tells_clickhouses_error_and_a_hint(url: str) -> None:
     result = await run(sql, "SELECT oops FROM events", url=url)
     assert result.exit_code == 1
     assert "oops" in result.output
     assert "SHOW TABLES" in result.output
 
 
-async def test_tail_prints_events_as_they_arrive(url, bank):
+async def test_tail_prints_events_as_they_arrive(url: str, bank: Engine) -> None:
     load(bank, [arriving("first", user="42")])
     running = asyncio.create_task(run(tail, "--json", "--count", "2", "--name", "first", url=url))
     load(bank, [arriving("first"), arriving("other")])
@@ -82,30 +86,30 @@ async def test_tail_prints_events_as_they_arrive(url, bank):
 
 
 @pytest.mark.parametrize("command", [(journey, "user:42"), (sql, "SELECT 1"), (tail,)])
-async def test_without_a_collector_the_error_says_how_to_start_one(command):
+async def test_without_a_collector_the_error_says_how_to_start_one(command: Any) -> None:
     result = await run(*command, url="http://127.0.0.1:9")
     assert result.exit_code == 1
     assert "stitchline serve" in result.output
 
 
-async def test_a_refused_key_says_which_one_is_needed(url):
+async def test_a_refused_key_says_which_one_is_needed(url: str) -> None:
     result = await run(journey, "user:42", url=url, key="another")
     assert result.exit_code == 1
     assert "read" in result.output
     assert "--key" in result.output
 
 
-async def test_an_identifier_without_namespace_is_explained(url):
+async def test_an_identifier_without_namespace_is_explained(url: str) -> None:
     result = await run(journey, "42", url=url)
     assert result.exit_code == 2
     assert "namespace:value" in result.output
 
 
-def happened(stage: str, channel: str, day: int = 1) -> dict:
+def happened(stage: str, channel: str, day: int = 1) -> dict[str, Any]:
     return {"stage": stage, "channel": channel, "occurred_at": f"2026-11-{day:02}T10:00:00.000Z"}
 
 
-def test_a_chart_goes_down_and_up_with_the_stages_and_names_each_day():
+def test_a_chart_goes_down_and_up_with_the_stages_and_names_each_day() -> None:
     events = [happened("a", "web"), happened("b", "app"), happened("b", "app", 2), happened("a", "web", 9)]
     assert [str(line) for line in chart(events)] == [
         "a             W─┐     ┌W",
@@ -116,19 +120,19 @@ def test_a_chart_goes_down_and_up_with_the_stages_and_names_each_day():
     ]
 
 
-def test_a_long_journey_fits_its_width_and_says_that_it_is_cut():
+def test_a_long_journey_fits_its_width_and_says_that_it_is_cut() -> None:
     events = [happened("abc"[i % 3], ("web", "app", "atm")[i % 2], i % 28 + 1) for i in range(500)]
     lines = [str(line) for line in chart(events, 80)]
     assert max(map(len, lines)) <= 80
     assert "…" in lines[0]
 
 
-def test_without_stages_there_is_no_chart():
+def test_without_stages_there_is_no_chart() -> None:
     assert chart([happened("", "web")]) == []
     assert chart([]) == []
 
 
-def test_a_hostile_name_is_printed_as_it_is():
+def test_a_hostile_name_is_printed_as_it_is() -> None:
     person = {"person_id": "1", "stage": "[red]", "identifiers": [], "devices": [], "events": 1, "channels": [],
               "first_seen": "2026-11-22T10:00:00.000Z", "last_seen": "2026-11-22T10:00:00.000Z"}  # fmt: skip
     event = {

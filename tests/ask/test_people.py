@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from tests.stitch.stories import event, load, node
 
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.test_utils import TestClient
 
-async def test_any_identifier_of_a_person_finds_all_of_them(client, bank):
+    from stitchline_collector.engine import Engine
+
+
+async def test_any_identifier_of_a_person_finds_all_of_them(
+    client: TestClient[Any, Any], bank: Engine
+) -> None:
     session = bank.session()
     for who in ("user/42", "device/web-1", "device/app-1", "email/ Ada@Example.com"):
         answer = await client.get(f"/v1/people/{who}")
@@ -15,7 +25,7 @@ async def test_any_identifier_of_a_person_finds_all_of_them(client, bank):
         assert person["events"] == 6
 
 
-async def test_a_person_has_devices_channels_stage_and_latest_events(client):
+async def test_a_person_has_devices_channels_stage_and_latest_events(client: TestClient[Any, Any]) -> None:
     person = await (await client.get("/v1/people/user/42?events=2")).json()
     assert person["stage"] == "signed"
     assert person["channels"] == ["app", "atm", "branch", "web"]
@@ -33,7 +43,9 @@ async def test_a_person_has_devices_channels_stage_and_latest_events(client):
     assert person["last_seen"] == "2026-03-04T12:00:00.000Z"
 
 
-async def test_a_journey_is_in_the_order_in_which_it_happened_and_says_how_each_event_was_found(client):
+async def test_a_journey_is_in_the_order_in_which_it_happened_and_says_how_each_event_was_found(
+    client: TestClient[Any, Any],
+) -> None:
     journey = await (await client.get("/v1/journey/user/42")).json()
     assert [(e["name"], e["found_by"]) for e in journey["events"]] == [
         ("page_viewed", "device:web-1"),
@@ -46,14 +58,14 @@ async def test_a_journey_is_in_the_order_in_which_it_happened_and_says_how_each_
     assert "latest" not in journey["person"]
 
 
-async def test_somebody_known_by_one_identifier_alone_is_found(client):
+async def test_somebody_known_by_one_identifier_alone_is_found(client: TestClient[Any, Any]) -> None:
     person = await (await client.get("/v1/people/device/lonely")).json()
     assert person["events"] == 1
     assert person["identifiers"] == []
     assert person["devices"][0]["id"] == "lonely"
 
 
-async def test_an_event_that_arrived_twice_is_told_once(client, bank):
+async def test_an_event_that_arrived_twice_is_told_once(client: TestClient[Any, Any], bank: Engine) -> None:
     twice = event(5000, "app-1", user="42", name="repeated")
     load(bank, [twice])
     load(bank, [twice])
@@ -62,7 +74,7 @@ async def test_an_event_that_arrived_twice_is_told_once(client, bank):
     assert person["events"] == 7
 
 
-async def test_nobody_is_404_with_a_hint(client):
+async def test_nobody_is_404_with_a_hint(client: TestClient[Any, Any]) -> None:
     answer = await client.get("/v1/people/user/nobody")
     assert answer.status == 404
     assert await answer.json() == {
@@ -72,25 +84,25 @@ async def test_nobody_is_404_with_a_hint(client):
     }
 
 
-async def test_what_cannot_be_an_identifier_is_400_with_a_hint(client):
+async def test_what_cannot_be_an_identifier_is_400_with_a_hint(client: TestClient[Any, Any]) -> None:
     answer = await client.get("/v1/people/email/ada")
     assert answer.status == 400
     assert "ada@example.com" in (await answer.json())["hint"]
 
 
-async def test_a_value_may_hold_a_slash_and_any_letter(client, bank):
+async def test_a_value_may_hold_a_slash_and_any_letter(client: TestClient[Any, Any], bank: Engine) -> None:
     load(bank, [event(0, "a/b ü", name="odd")])
     person = await (await client.get("/v1/people/device/a%2Fb%20%C3%BC")).json()
     assert person["latest"][0]["name"] == "odd"
 
 
-async def test_a_wrong_number_of_events_is_400(client):
+async def test_a_wrong_number_of_events_is_400(client: TestClient[Any, Any]) -> None:
     for text in ("-1", "x", "10001", "²"):
         answer = await client.get("/v1/people/user/42", params={"events": text})
         assert answer.status == 400
 
 
-async def test_without_a_read_key_nothing_is_told(asking, aiohttp_client):
+async def test_without_a_read_key_nothing_is_told(asking: web.Application, aiohttp_client: Any) -> None:
     stranger = await aiohttp_client(asking)
     for path in ("/v1/people/user/42", "/v1/journey/user/42", "/v1/tail"):
         assert (await stranger.get(path)).status == 401

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from stitchline_collector.ask.questions import _read, questions
 from stitchline_collector.sql_files import files
+
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
 PLACEHOLDER = re.compile(r"\{(\w+):([^}]+)\}")
 EXAMPLES = {
@@ -19,18 +23,18 @@ EXAMPLES = {
 }
 
 
-def test_every_file_is_a_question():
+def test_every_file_is_a_question() -> None:
     assert sorted(questions()) == [file.stem for file in files("queries")]
 
 
 @pytest.mark.parametrize("name", sorted(questions()))
-def test_a_header_names_exactly_the_placeholders(name):
+def test_a_header_names_exactly_the_placeholders(name: str) -> None:
     question = questions()[name]
     assert dict(PLACEHOLDER.findall(question.sql)) == question.parameters
     assert question.about.endswith(".")
 
 
-def test_headers_tell_the_columns_that_come_and_the_tables_that_are_read(engine):
+def test_headers_tell_the_columns_that_come_and_the_tables_that_are_read(engine: Engine) -> None:
     reader = engine.reader()
     for question in questions().values():
         values = {name: EXAMPLES[kind] for name, kind in question.parameters.items()}
@@ -53,6 +57,6 @@ def test_headers_tell_the_columns_that_come_and_the_tables_that_are_read(engine)
         "-- name: this\n-- A.\n-- returns: x UInt8\n-- parameters: none\n-- reads: none\nSELECT 1 AS x",
     ],
 )
-def test_a_wrong_header_is_an_error_that_names_the_file(text):
+def test_a_wrong_header_is_an_error_that_names_the_file(text: str) -> None:
     with pytest.raises(ValueError, match=r"queries/this\.sql"):
         _read("this", text)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stitchline_collector.ask.readers import Readers
 from stitchline_collector.engine import EngineUnavailable
 
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
-async def test_more_questions_than_fit_are_refused_at_once(engine):
+
+async def test_more_questions_than_fit_are_refused_at_once(engine: Engine) -> None:
     release = threading.Event()
     readers = Readers(engine.reader, threads=1, waiting=1)
     running = [asyncio.create_task(readers.ask(lambda _: release.wait(30))) for _ in range(2)]
@@ -24,14 +28,14 @@ async def test_more_questions_than_fit_are_refused_at_once(engine):
     readers.close()
 
 
-async def test_after_clickhouse_was_away_the_next_question_connects_anew(engine):
+async def test_after_clickhouse_was_away_the_next_question_connects_anew(engine: Engine) -> None:
     opened = []
 
-    def connect():
+    def connect() -> Any:
         opened.append(engine.reader())
         return opened[-1]
 
-    def away(_reader):
+    def away(_reader: Any) -> Any:
         raise EngineUnavailable("away")
 
     readers = Readers(connect, threads=1)
@@ -42,12 +46,12 @@ async def test_after_clickhouse_was_away_the_next_question_connects_anew(engine)
     readers.close()
 
 
-async def test_while_clickhouse_is_away_questions_are_503_with_retry_after(aiohttp_client):
+async def test_while_clickhouse_is_away_questions_are_503_with_retry_after(aiohttp_client: Any) -> None:
     from aiohttp import web
 
     from stitchline_collector.ask import Asking
 
-    def away():
+    def away() -> Any:
         raise EngineUnavailable("ClickHouse does not answer")
 
     room = Asking(away, lambda *_: True, lambda _, value: value)

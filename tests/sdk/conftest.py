@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,14 +73,18 @@ def run_script(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # so that what it forked ends with it
         )
         started.append(program)
         return program
 
     yield run
     for program in started:
-        if program.poll() is None:
+        if sys.platform == "win32":
             program.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):  # nobody of its group is left
+                os.killpg(program.pid, signal.SIGKILL)
         program.wait(10)
         for stream in (program.stdout, program.stderr):
             if stream is not None:

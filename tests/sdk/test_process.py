@@ -143,7 +143,7 @@ def test_a_fork_while_the_parent_is_sending_gives_the_child_free_locks(
         "stop = threading.Event()\n"
         "def busy():\n"
         "    while not stop.is_set(): client.track('parent')\n"
-        "threads = [threading.Thread(target=busy) for _ in range(3)]\n"
+        "threads = [threading.Thread(target=busy, daemon=True) for _ in range(3)]\n"
         "[thread.start() for thread in threads]\n"
         "import warnings; warnings.simplefilter('ignore')\n"
         "for _ in range(20):\n"

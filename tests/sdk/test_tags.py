@@ -397,3 +397,46 @@ def test_a_setting_that_could_never_work_is_refused_when_the_client_is_made(wron
 def test_a_device_may_be_given_as_a_struct() -> None:
     client = RecordingClient(device=Device(id="k", type="kiosk", model="K1"))
     assert (client.device.id, client.device.model) == ("k", "K1")
+
+
+SURROGATE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.track(SURROGATE),
+        lambda client: client.track("x", {"note": SURROGATE}),
+        lambda client: client.track("x", user=SURROGATE),
+        lambda client: client.track("x", email=f"{SURROGATE}@example.org"),
+        lambda client: client.track("x", identifiers={SURROGATE: "1"}),
+        lambda client: client.track("x", stage=SURROGATE),
+        lambda client: client.track("x", page={"url": SURROGATE}),
+        lambda client: client.track("x", device_id=SURROGATE),
+        lambda client: client.identify(SURROGATE),
+        lambda client: client.link({"user": SURROGATE}),
+        lambda client: client.consent({SURROGATE: True}),
+    ],
+)
+def test_a_text_without_a_form_in_utf8_is_counted_and_raises_only_in_debug(call: Any) -> None:
+    client = RecordingClient(debug=False)
+    assert call(client) is False
+    assert client.losses == {"invalid": 1}
+    with pytest.raises(InvalidEvent, match="surrogates"):
+        call(RecordingClient())
+
+
+def test_an_event_keeps_its_parts_as_they_were_at_the_call() -> None:
+    client = RecordingClient()
+    page, device = {"url": "https://a.example/1", "title": None, "referrer": ""}, {"id": "d1"}
+    client.track("x", page=page, device=device)
+    page["url"], device["id"] = "https://a.example/2", "d2"
+    client.track("x", page=page, device=device)
+    assert [event.page for event in client.events] == [{"url": f"https://a.example/{n}"} for n in (1, 2)]
+    assert [event.device["id"] for event in client.events] == ["d1", "d2"]
+
+
+def test_a_scope_with_a_wrong_person_still_speaks() -> None:
+    client = RecordingClient(debug=False)
+    assert client.scope(user=SURROGATE).track("x") is True
+    assert client.events[0].identifiers == {}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from stitchline_collector.sql_files import files
 from stitchline_collector.stitch.identifiers import NEVER, is_identifier
 from tests.stitch.stories import event, load, node
 from tests.stitch.test_stitcher import stitch
 
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
-def test_no_such_value_is_a_node_in_any_spelling(engine):
+
+def test_no_such_value_is_a_node_in_any_spelling(engine: Engine) -> None:
     values = sorted({*NEVER, "NULL", "Guest", "[object Object]", "NaN"})
     load(
         engine,
@@ -23,7 +27,7 @@ def test_no_such_value_is_a_node_in_any_spelling(engine):
     assert not any(map(is_identifier, values))
 
 
-def test_the_lists_in_sql_are_the_list_in_python():
+def test_the_lists_in_sql_are_the_list_in_python() -> None:
     (file,) = [file for file in files("migrations") if file.name == "0010_never_identifiers.sql"]
     lists = re.findall(r"NOT IN \(\s*('',[^)]*)\)", file.read_text(encoding="utf-8"))
     assert len(lists) == 3
@@ -31,7 +35,7 @@ def test_the_lists_in_sql_are_the_list_in_python():
         assert sorted(re.findall(r"'([^']*)'", values)) == sorted(NEVER)
 
 
-def test_an_event_without_a_device_belongs_to_its_anonymous_id(engine):
+def test_an_event_without_a_device_belongs_to_its_anonymous_id(engine: Engine) -> None:
     load(engine, [event(0, anonymous="x"), event(1, "P", anonymous="x"), event(2, "null", anonymous="x")])
     session = engine.session()
     rows = session.query("SELECT device_node FROM events_raw ORDER BY occurred_at")
@@ -39,7 +43,7 @@ def test_an_event_without_a_device_belongs_to_its_anonymous_id(engine):
     assert [row[0] for row in rows] == [anonymous, node(session, "device", "P"), anonymous]
 
 
-def test_the_next_best_identifier_decides_where_the_user_is_none(engine):
+def test_the_next_best_identifier_decides_where_the_user_is_none(engine: Engine) -> None:
     load(
         engine,
         [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,8 +15,14 @@ from stitchline_collector.stitch import Stitcher
 from tests.stitch.stories import event, load, state
 from tests.stitch.test_stitcher import stitch
 
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
-def story(luck: random.Random, events: int = 40, town: int = 0) -> list[dict]:
+State = dict[str, list[tuple[Any, ...]]]
+AtOnce = Callable[[list[dict[str, Any]]], State]
+
+
+def story(luck: random.Random, events: int = 40, town: int = 0) -> list[dict[str, Any]]:
     """A small town in which everything happens: shared devices, kiosks, forwarded links, late events."""
 
     def one_of(names: str) -> str:
@@ -41,10 +49,10 @@ def story(luck: random.Random, events: int = 40, town: int = 0) -> list[dict]:
 
 
 @pytest.fixture
-def at_once(engine):
+def at_once(engine: Engine) -> Any:
     """What a story becomes in one load and one round, told apart from the test's own database by being read first."""
 
-    def told(events: list[dict]) -> dict:
+    def told(events: list[dict[str, Any]]) -> dict[str, Any]:
         load(engine, events)
         stitch(engine)
         found = state(engine)
@@ -62,7 +70,7 @@ def at_once(engine):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_order_and_batches_give_what_one_batch_gives(engine, at_once, seed):
+def test_any_order_and_batches_give_what_one_batch_gives(engine: Engine, at_once: AtOnce, seed: int) -> None:
     luck = random.Random(seed)
     events = story(luck)
     expected = at_once(events)
@@ -88,16 +96,16 @@ class Crash(Exception):
 class FragileSession:
     """A real session that dies at its nth statement: before it reached ClickHouse, or after it took effect."""
 
-    def __init__(self, session, dies_at: int, *, after: bool):
+    def __init__(self, session: Any, dies_at: int, *, after: bool) -> None:
         self._session = session
         self._left = dies_at
         self._after = after
         self.database = session.database
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._session, name)
 
-        def fragile(*args, **kwargs):
+        def fragile(*args: Any, **kwargs: Any) -> Any:
             if name == "close":
                 return method()
             self._left -= 1
@@ -114,15 +122,15 @@ class FragileSession:
 class FragileEngine:
     """An engine whose session dies."""
 
-    def __init__(self, engine, dies_at: int, *, after: bool):
+    def __init__(self, engine: Engine, dies_at: int, *, after: bool) -> None:
         self._engine, self._dies_at, self._after = engine, dies_at, after
         self.embedded = True  # the dead process would hold its lease for seconds; test_lease.py is about that
 
-    def session(self):
+    def session(self) -> Any:
         return FragileSession(self._engine.session(), self._dies_at, after=self._after)
 
 
-def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine, at_once):
+def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine: Engine, at_once: AtOnce) -> None:
     luck = random.Random(7)
     # A town of its own for each crash: what a crash breaks, no later evidence may mend.
     towns = [(story(luck, 15, town), story(luck, 15, town)) for town in range(40)]
@@ -132,7 +140,9 @@ def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine, at_once)
     outcomes = []
     for dies_at, (_, second) in enumerate(towns, start=1):
         load(engine, second)
-        fragile = Stitcher(FragileEngine(engine, dies_at, after=dies_at % 2 == 0), fold_rows=1)
+        fragile = Stitcher(
+            cast("Engine", FragileEngine(engine, dies_at, after=dies_at % 2 == 0)), fold_rows=1
+        )
         outcomes.append(_dies(fragile))
         fragile.close()
     stitch(engine)
@@ -150,12 +160,12 @@ def _dies(stitcher: Stitcher) -> bool:
 
 
 @pytest.mark.parametrize("statement", ["WHERE _part IN", "DROP PART", "FROM system.parts"])
-def test_a_merge_before_any_statement_loses_nothing(engine, at_once, statement):
+def test_a_merge_before_any_statement_loses_nothing(engine: Engine, at_once: AtOnce, statement: str) -> None:
     events = story(random.Random(3))
     expected = at_once(events)
     for start in range(0, len(events), 10):
         load(engine, events[start : start + 10])
-    stitcher = Stitcher(MergingEngine(engine, statement))
+    stitcher = Stitcher(cast("Engine", MergingEngine(engine, statement)))
     while stitcher.round() or _waiting(engine):
         pass
     stitcher.close()
@@ -165,25 +175,25 @@ def test_a_merge_before_any_statement_loses_nothing(engine, at_once, statement):
 class MergingEngine:
     """An engine that merges the inbox right before the first statement of a kind."""
 
-    def __init__(self, engine, statement: str):
+    def __init__(self, engine: Engine, statement: str) -> None:
         self._engine, self._statement = engine, statement
         self.embedded = engine.embedded
 
-    def session(self):
+    def session(self) -> Any:
         return MergingSession(self._engine, self._statement)
 
 
 class MergingSession:
     """A session of such an engine."""
 
-    def __init__(self, engine, statement: str):
+    def __init__(self, engine: Engine, statement: str) -> None:
         self._engine, self._statement, self._session = engine, statement, engine.session()
         self.database = engine.database
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._session, name)
 
-        def merging(sql="", *args, **kwargs):
+        def merging(sql: Any = "", *args: Any, **kwargs: Any) -> Any:
             if self._statement and self._statement in sql:
                 self._statement = ""
                 self._session.command("OPTIMIZE TABLE identity_inbox FINAL")
@@ -192,7 +202,7 @@ class MergingSession:
         return merging
 
 
-def test_inserts_beside_the_stitcher_lose_nothing(engine, at_once):
+def test_inserts_beside_the_stitcher_lose_nothing(engine: Engine, at_once: AtOnce) -> None:
     luck = random.Random(5)
     events = story(luck, 120)
     expected = at_once(events)
@@ -214,7 +224,7 @@ def test_inserts_beside_the_stitcher_lose_nothing(engine, at_once):
     assert_same(state(engine), expected)
 
 
-def test_two_stitchers_at_once_are_harmless(engine, at_once):
+def test_two_stitchers_at_once_are_harmless(engine: Engine, at_once: AtOnce) -> None:
     luck = random.Random(11)
     events = story(luck, 120)
     expected = at_once(events)
@@ -231,20 +241,20 @@ def test_two_stitchers_at_once_are_harmless(engine, at_once):
     assert_same(state(engine), expected)
 
 
-def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine):
+def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine: Engine) -> None:
     load(engine, [event(0, "P", user="A")])
     calls = iter([EngineUnavailable("away"), EngineUnavailable("away")])
 
     class Away:
         embedded = engine.embedded
 
-        def session(self):
+        def session(self) -> Any:
             for error in calls:
                 raise error
             return engine.session()
 
     stop = threading.Event()
-    stitcher = Stitcher(Away(), interval_s=0.01)
+    stitcher = Stitcher(cast("Engine", Away()), interval_s=0.01)
     runner = threading.Thread(target=stitcher.run, args=(stop,))
     runner.start()
     _wait_until_empty(engine)
@@ -254,25 +264,25 @@ def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine):
     assert stitcher.progress.persons_changed == 1
 
 
-def _load_in_fives(engine, events):
+def _load_in_fives(engine: Engine, events: list[dict[str, Any]]) -> Any:
     for start in range(0, len(events), 5):
         load(engine, events[start : start + 5])
 
 
-def _wait_until_empty(engine, deadline_s: float = 30):
+def _wait_until_empty(engine: Engine, deadline_s: float = 30) -> Any:
     deadline = time.monotonic() + deadline_s
     while _waiting(engine):
         assert time.monotonic() < deadline, "the inbox is not empty"
         time.sleep(0.02)
 
 
-def _waiting(engine) -> int:
+def _waiting(engine: Engine) -> int:
     session = engine.session()
-    rows = session.query("SELECT count() FROM identity_inbox")[0][0]
+    rows: int = session.query("SELECT count() FROM identity_inbox")[0][0]
     session.close()
     return rows
 
 
-def assert_same(found, expected):
+def assert_same(found: State, expected: State) -> Any:
     for name, rows in expected.items():
         assert set(found[name]) ^ set(rows) == set(), name

@@ -28,14 +28,14 @@ def edges(draw: st.DrawFn) -> list[Edge]:
 
 
 @given(edges(), st.randoms(use_true_random=False))
-def test_any_order_and_any_repetition_give_the_same_answer(evidence: list[Edge], luck: random.Random):
+def test_any_order_and_any_repetition_give_the_same_answer(evidence: list[Edge], luck: random.Random) -> None:
     again = evidence + luck.choices(evidence, k=5) if evidence else []
     luck.shuffle(again)
     assert resolve(again, NAMESPACES) == resolve(evidence, NAMESPACES)
 
 
 @given(edges())
-def test_two_users_are_never_one_person(evidence: list[Edge]):
+def test_two_users_are_never_one_person(evidence: list[Edge]) -> None:
     persons = resolve(evidence, NAMESPACES).persons
     users = [node for node in persons if NAMESPACES[node] == "user"]
     assert len({persons[user] for user in users}) == len(users)
@@ -43,14 +43,14 @@ def test_two_users_are_never_one_person(evidence: list[Edge]):
 
 
 @given(edges())
-def test_a_shared_device_is_alone(evidence: list[Edge]):
+def test_a_shared_device_is_alone(evidence: list[Edge]) -> None:
     answer = resolve(evidence, NAMESPACES)
     for device in answer.shared & answer.persons.keys():
         assert [node for node, person in answer.persons.items() if person == device] == [device]
 
 
 @given(edges())
-def test_every_edge_joins_or_is_refused_by_a_rule(evidence: list[Edge]):
+def test_every_edge_joins_or_is_refused_by_a_rule(evidence: list[Edge]) -> None:
     answer = resolve(evidence, NAMESPACES)
     for one in evidence:
         joined = answer.persons[one.low] == answer.persons[one.high]
@@ -58,7 +58,7 @@ def test_every_edge_joins_or_is_refused_by_a_rule(evidence: list[Edge]):
 
 
 @given(edges())
-def test_components_can_be_decided_apart(evidence: list[Edge]):
+def test_components_can_be_decided_apart(evidence: list[Edge]) -> None:
     whole = resolve(evidence, NAMESPACES)
     for person in set(whole.persons.values()):
         component = _component(evidence, person)
@@ -66,14 +66,14 @@ def test_components_can_be_decided_apart(evidence: list[Edge]):
         assert all(whole.persons[node] == found for node, found in part.persons.items())
 
 
-def test_a_login_goes_before_a_link_however_early_the_link_was():
+def test_a_login_goes_before_a_link_however_early_the_link_was() -> None:
     evidence = [edge(Kind.LINK, 0, A, EMAIL), edge(Kind.LOGIN, 9, B, EMAIL)]
     answer = resolve(evidence, NAMESPACES)
     assert answer.persons == {A: A, B: B, EMAIL: B}
     assert answer.refused == {Key(Kind.LINK, A, EMAIL): TWO_USERS}
 
 
-def test_a_device_that_is_a_place_by_its_type_joins_nobody():
+def test_a_device_that_is_a_place_by_its_type_joins_nobody() -> None:
     answer = resolve(
         [edge(Kind.CONTACT, 0, P, EMAIL), edge(Kind.CONTACT, 1, P, OTHER_EMAIL)], NAMESPACES, {P}
     )
@@ -81,7 +81,7 @@ def test_a_device_that_is_a_place_by_its_type_joins_nobody():
     assert set(answer.refused.values()) == {SHARED_DEVICE}
 
 
-def test_without_a_user_the_contact_seen_first_names_the_person():
+def test_without_a_user_the_contact_seen_first_names_the_person() -> None:
     evidence = [
         edge(Kind.CONTACT, 5, P, EMAIL),
         edge(Kind.CONTACT, 3, P, OTHER_EMAIL),
@@ -90,7 +90,7 @@ def test_without_a_user_the_contact_seen_first_names_the_person():
     assert set(resolve(evidence, NAMESPACES).persons.values()) == {OTHER_EMAIL}
 
 
-def test_without_any_person_a_device_names_itself_and_its_anonymous_id():
+def test_without_any_person_a_device_names_itself_and_its_anonymous_id() -> None:
     assert resolve([edge(Kind.LOGIN, 0, P, 20)], NAMESPACES).persons == {P: P, 20: P}
 
 

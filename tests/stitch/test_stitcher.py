@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stitchline_collector.stitch import Stitcher
 from tests.stitch.stories import event, groups, load, node
 
+if TYPE_CHECKING:
+    from stitchline_collector.engine import Engine
 
-def stitch(engine) -> Stitcher:
+
+def stitch(engine: Engine) -> Stitcher:
     stitcher = Stitcher(engine)
     while stitcher.round():
         pass
@@ -14,7 +19,7 @@ def stitch(engine) -> Stitcher:
     return stitcher
 
 
-def test_a_login_on_two_devices_makes_them_one_person_with_what_they_did_before(engine):
+def test_a_login_on_two_devices_makes_them_one_person_with_what_they_did_before(engine: Engine) -> None:
     load(engine, [event(0, "P"), event(1, "P", user="A"), event(2, "L"), event(3, "L", user="A")])
     stitch(engine)
     session = engine.session()
@@ -23,7 +28,7 @@ def test_a_login_on_two_devices_makes_them_one_person_with_what_they_did_before(
     assert groups(engine) == {frozenset({"user:A", "device:P", "device:L"})}
 
 
-def test_a_device_with_two_users_is_a_place_that_joins_nobody(engine):
+def test_a_device_with_two_users_is_a_place_that_joins_nobody(engine: Engine) -> None:
     load(engine, [event(0, "P", user="A"), event(1, "L", user="A")])
     stitch(engine)
     load(engine, [event(2, "L", user="B"), event(3, "L")])
@@ -42,7 +47,7 @@ def test_a_device_with_two_users_is_a_place_that_joins_nobody(engine):
     ) == [(1,)]
 
 
-def test_an_email_typed_on_two_phones_makes_them_one_person(engine):
+def test_an_email_typed_on_two_phones_makes_them_one_person(engine: Engine) -> None:
     load(engine, [event(0, "P", email="e1"), event(1, "Q", email="e1")])
     stitch(engine)
     assert groups(engine) == {frozenset({"email:e1", "device:P", "device:Q"})}
@@ -50,7 +55,7 @@ def test_an_email_typed_on_two_phones_makes_them_one_person(engine):
     assert session.query("SELECT DISTINCT person_id FROM person_events") == [(node(session, "email", "e1"),)]
 
 
-def test_a_forwarded_link_leaves_its_owner_the_address(engine):
+def test_a_forwarded_link_leaves_its_owner_the_address(engine: Engine) -> None:
     load(
         engine,
         [
@@ -64,13 +69,13 @@ def test_a_forwarded_link_leaves_its_owner_the_address(engine):
     assert engine.session().query("SELECT kind, rule FROM identity_quarantine") == [("link", "two_users")]
 
 
-def test_a_link_joins_the_devices_on_its_two_sides(engine):
+def test_a_link_joins_the_devices_on_its_two_sides(engine: Engine) -> None:
     load(engine, [event(0, "P", type="link", linked={"device": "Q"}), event(1, "Q", user="A")])
     stitch(engine)
     assert groups(engine) == {frozenset({"user:A", "device:P", "device:Q"})}
 
 
-def test_a_kiosk_joins_nobody_even_before_two_people_signed_in(engine):
+def test_a_kiosk_joins_nobody_even_before_two_people_signed_in(engine: Engine) -> None:
     load(
         engine, [event(0, "K", device_type="kiosk", user="A"), event(1, "K", device_type="kiosk", email="e")]
     )
@@ -78,7 +83,7 @@ def test_a_kiosk_joins_nobody_even_before_two_people_signed_in(engine):
     assert groups(engine) == {frozenset({"user:A"}), frozenset({"email:e"}), frozenset({"device:K"})}
 
 
-def test_a_device_that_turns_out_to_be_a_kiosk_leaves_its_person(engine):
+def test_a_device_that_turns_out_to_be_a_kiosk_leaves_its_person(engine: Engine) -> None:
     load(engine, [event(0, "K", user="A"), event(1, "P", user="A")])
     stitch(engine)
     load(engine, [event(2, "K", device_type="kiosk", user="A")])
@@ -86,7 +91,7 @@ def test_a_device_that_turns_out_to_be_a_kiosk_leaves_its_person(engine):
     assert groups(engine) == {frozenset({"user:A", "device:P"}), frozenset({"device:K"})}
 
 
-def test_earlier_evidence_that_comes_late_decides_as_if_it_had_come_in_time(engine):
+def test_earlier_evidence_that_comes_late_decides_as_if_it_had_come_in_time(engine: Engine) -> None:
     load(engine, [event(10, user="A", email="e"), event(20, user="B", email="e")])
     stitch(engine)
     assert frozenset({"user:A", "email:e"}) in groups(engine)
@@ -95,7 +100,7 @@ def test_earlier_evidence_that_comes_late_decides_as_if_it_had_come_in_time(engi
     assert groups(engine) == {frozenset({"user:B", "email:e"}), frozenset({"user:A"})}
 
 
-def test_a_stitched_event_without_identifiers_belongs_to_nobody(engine):
+def test_a_stitched_event_without_identifiers_belongs_to_nobody(engine: Engine) -> None:
     load(engine, [event(0)])
     stitch(engine)
     session = engine.session()
@@ -103,14 +108,14 @@ def test_a_stitched_event_without_identifiers_belongs_to_nobody(engine):
     assert session.query("SELECT count() FROM people") == [(0,)]
 
 
-def test_an_idle_round_finds_nothing_and_says_so(engine):
+def test_an_idle_round_finds_nothing_and_says_so(engine: Engine) -> None:
     stitcher = Stitcher(engine)
     assert stitcher.round() is False
     assert stitcher.progress.rounds == 0
     stitcher.close()
 
 
-def test_a_person_shows_what_is_known_of_them(engine):
+def test_a_person_shows_what_is_known_of_them(engine: Engine) -> None:
     load(
         engine,
         [
@@ -125,7 +130,7 @@ def test_a_person_shows_what_is_known_of_them(engine):
     assert rows == [(3, 2, ["app", "web"], "buy", ["user:A"])]
 
 
-def test_changes_of_person_are_logged_with_what_was_before(engine):
+def test_changes_of_person_are_logged_with_what_was_before(engine: Engine) -> None:
     load(engine, [event(0, "P", email="e")])
     stitch(engine)
     load(engine, [event(1, "P", user="A")])

@@ -6,6 +6,7 @@ id of each inserted row into a plain MergeTree, where it stays.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -66,16 +67,18 @@ def check_exactly_once(collector: CollectorProcess, crowd: Crowd) -> str:
     wait_until_loaded(collector)
     events, loaded = ids(collector, "events"), ids(collector, "audit")
     acknowledged, unanswered = crowd.acknowledged, set(crowd.unanswered)
-    lost = [id_ for id_ in acknowledged if loaded[id_] == 0]
-    doubled = {id_: count for id_, count in loaded.items() if count > 1}
+    lost = [id_ for id_ in acknowledged if events[id_] == 0]
     assert not lost, (
         f"{len(lost)} of {len(acknowledged)} acknowledged events are lost\n{collector.log()[-5000:]}"
     )
-    assert not doubled, f"{len(doubled)} events were loaded twice\n{collector.log()[-5000:]}"
-    assert set(events) == set(loaded)
     assert max(events.values(), default=1) == 1
-    assert set(loaded) <= set(acknowledged) | unanswered
+    assert set(loaded) <= set(events) <= set(acknowledged) | unanswered
+    doubled = sum(count - 1 for count in loaded.values())
+    # ClickHouse, killed inside an insert, may have fed the audit and not the table; the rows put back feed it again.
+    put_back = sum(int(count) for count in re.findall(r"(\d+) of \d+ rows of .* put back", collector.log()))
+    assert doubled <= put_back, f"{doubled} events were loaded twice\n{collector.log()[-5000:]}"
     return (
         f"{len(acknowledged):,} acknowledged, each there once; "
-        f"{len(unanswered & set(loaded)):,} of {len(unanswered):,} unanswered there too; {crowd.statuses}"
+        f"{len(unanswered & set(events)):,} of {len(unanswered):,} unanswered there too; "
+        f"{put_back:,} put back; {crowd.statuses}"
     )

@@ -22,7 +22,7 @@ SHORT_ROUNDS, LONG_ROUNDS = 3, int(os.environ.get("STITCHLINE_TORTURE_ROUNDS", "
 @pytest.fixture
 def server(clickhouse_server: ClickHouseServer, tmp_path: Path) -> Iterator[ClickHouseServer]:
     """A server of this test alone; `clickhouse_server` is asked for only to learn whether one can run here."""
-    assert clickhouse_server
+    del clickhouse_server  # asked for only to learn whether one can run here
     with ClickHouseServer(tmp_path / "killed") as server:
         yield server
 

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ def neighbours(running: CollectorProcess) -> Iterator[None]:
         yield
     assert set(crowd.statuses) == {200}
     wait_until_loaded(running)
-    (stored,) = running.sql("SELECT countIf(name = 'lie'), count() - uniq(event_id) FROM events")
+    (stored,) = running.sql("SELECT countIf(name = 'lie'), count() - uniqExact(event_id) FROM events")
     assert stored == [0, 0]
     acknowledged = metrics(running)["stitchline_events_accepted_total"]
     assert running.sql("SELECT count() FROM events") == [[int(acknowledged)]]
@@ -127,8 +127,8 @@ def test_a_truncated_gzip_stream(running: CollectorProcess, cut: int) -> None:
 
 
 def test_a_bomb_is_refused_without_the_memory_to_hold_it(running: CollectorProcess) -> None:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    bomb = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(1000)) + squeeze.flush()
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    bomb = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(300)) + squeeze.flush()
     before = metrics(running)["process_resident_memory_bytes"]
     for _ in range(5):
         with connected(running) as connection:

@@ -1,8 +1,8 @@
 """One person: who they are, where they have been, and what they did last.
 
 Enters: an identifier as the tables hold it. Leaves: one dictionary, ready for JSON. Guaranteed: nothing is scanned. The
-identifier's node gives the person, the person its nodes, and they the events, by bloom filters: the cost follows
-what this person did, not what everybody did.
+identifier's node gives the person, the person its nodes, they their visits, and these the events by sorting key: the cost
+follows what this person did, not what everybody did.
 """
 
 from __future__ import annotations

@@ -163,8 +163,9 @@ def _cannot_open(path: Path, error: Exception) -> EngineError:
             f"another process holds the embedded ClickHouse at {path}, most likely a running collector: "
             "ask that one over HTTP (stitchline sql, POST /v1/sql) or stop it"
         )
+    why = str(error).partition(", Stack trace")[0]
     return EngineUnavailable(
-        f"the embedded ClickHouse cannot start at {path}: is the folder writable, and the disk not full? {error}"
+        f"the embedded ClickHouse cannot start at {path}: is the folder writable, and the disk not full? {why}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ..spool import CorruptSegment, Segment, check_whole, read_lines
 from ..spool.folder import sync_directory
 from ..spool.frames import frame
 from ..spool.segment import SPLIT
+from .audit import missing
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,45 @@ def insert_split(session: Session, segment: Segment) -> Loaded:
     return Loaded(len(lines) - isolated, isolated)
 
 
+def restore(session: Session, segment: Segment) -> int:
+    """Insert what of a segment is not in ClickHouse although its insert succeeded: see `audit`.
+
+    Call it after `insert_segment` or `insert_split`. Its inserts need no lasting token: whatever becomes of them, the next
+    comparison sees it.
+
+    Returns:
+        Rows that were missing.
+
+    Raises:
+        EngineError: not now.
+    """
+    lines = read_lines(segment.path.read_bytes())
+    gone = missing(session, segment.table, lines)
+    if gone and segment.is_split:
+        gone = [index for index in gone if not _is_isolated(session, segment, index)]
+    if not gone:
+        return 0
+    log.warning("%d of %d rows of %s were not in ClickHouse: put back", len(gone), len(lines), segment.path)
+    try:
+        _insert(session, segment.table, _body(lines[index] for index in gone), uuid.uuid4().hex)
+    except DataRejected:
+        for index in gone:
+            try:
+                _insert(session, segment.table, _body([lines[index]]), uuid.uuid4().hex)
+            except DataRejected as error:
+                _isolate(session, segment, index, lines[index], str(error), uuid.uuid4().hex)
+    return len(gone)
+
+
+def _is_isolated(session: Session, segment: Segment, index: int) -> bool:
+    """Whether a row that is not in its table stands in `failed_events`."""
+    found = session.query(
+        "SELECT count() FROM failed_events_raw WHERE failure_id = {id:UUID}",
+        {"id": str(_failure_id(segment, index))},
+    )
+    return bool(found[0][0])
+
+
 def mark_split(segment: Segment) -> Segment:
     """Note on disk that the segment is to be sent in parts."""
     if segment.is_split:
@@ -87,10 +127,10 @@ def _insert_part(session: Session, segment: Segment, lines: list[bytes], first: 
     """Insert lines[first:last] and return how many of them were refused."""
     token = f"{segment.token}[{first}:{last}]"
     try:
-        _insert(session, segment.table, frame(b"\n".join(lines[first:last]) + b"\n"), token)
+        _insert(session, segment.table, _body(lines[first:last]), token)
     except DataRejected as error:
         if last - first == 1:
-            _isolate(session, segment, first, lines[first], str(error))
+            _isolate(session, segment, first, lines[first], str(error), f"{segment.token}[{first}]")
             return 1
         return sum(_insert_part(session, segment, lines, *part) for part in _parts(first, last))
     return 0
@@ -105,14 +145,13 @@ def _parts(first: int, last: int) -> Iterator[tuple[int, int]]:
         yield middle, last
 
 
-def _isolate(session: Session, segment: Segment, index: int, line: bytes, reason: str) -> None:
+def _isolate(session: Session, segment: Segment, index: int, line: bytes, reason: str, token: str) -> None:
     if segment.table != "events":
         # A row of failed_events that cannot be told to ClickHouse at all: the log is the last place that can hold it.
         log.error("ClickHouse refuses a row of %s: %s: %r", segment.table, reason, line)
         return
-    token = f"{segment.token}[{index}]"
     row = FailedRow(
-        failure_id=uuid.uuid5(uuid.NAMESPACE_OID, token),
+        failure_id=_failure_id(segment, index),
         received_at=dt.datetime.now(dt.UTC),
         source="",
         kind="row",
@@ -122,6 +161,14 @@ def _isolate(session: Session, segment: Segment, index: int, line: bytes, reason
         raw=quote_bytes(line),
     )
     _insert(session, "failed", frame(encode_lines([row])), token)
+
+
+def _failure_id(segment: Segment, index: int) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{segment.token}[{index}]")
+
+
+def _body(lines: Iterable[bytes]) -> bytes:
+    return frame(b"".join(line + b"\n" for line in lines))
 
 
 def _insert(session: Session, table: str, body: bytes, token: str) -> None:

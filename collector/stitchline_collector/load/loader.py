@@ -14,7 +14,7 @@ import msgspec
 from ..engine import DataRejected, EngineError, Session
 from ..spool import CorruptSegment, Segment
 from ..spool.folder import recover_segment
-from .insert import Loaded, insert_segment, insert_split, mark_split
+from .insert import Loaded, insert_segment, insert_split, mark_split, restore
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Loader:
         self._connect = connect
         self._on_gone = on_gone
         self._segments: deque[Segment] = deque()
+        self._doubtful: set[str] = set()  # tokens that ClickHouse may know without having the rows
         self._session: Session | None = None
         self._stopping = threading.Event()
         self._work = threading.Semaphore(0)
@@ -55,8 +56,15 @@ class Loader:
         """Begin to load."""
         self._thread.start()
 
-    def submit(self, segment: Segment) -> None:
-        """Queue a sealed segment; from any thread."""
+    def submit(self, segment: Segment, *, sent_before: bool = False) -> None:
+        """Queue a sealed segment; from any thread.
+
+        Args:
+            segment: To be loaded.
+            sent_before: Its insert may have been under way when a process was killed.
+        """
+        if sent_before:
+            self._doubtful.add(segment.token)
         self._segments.append(segment)
         self._work.release()
 
@@ -92,8 +100,9 @@ class Loader:
                 self.loads.fault = ""
             except Exception as error:  # a dead loader would be a silent one
                 if not isinstance(error, (EngineError, OSError)):
-                    log.exception("loading %s failed unexpectedly", self._segments[0].path)
+                    log.exception("loading failed unexpectedly")
                 failures += 1
+                self._doubtful.update(segment.token for segment in list(self._segments)[:1])
                 self._note(error)
                 if self._wait(failures):
                     return self._close()
@@ -108,6 +117,9 @@ class Loader:
                 if segment.is_split
                 else insert_segment(self._session, segment)
             )
+            if segment.token in self._doubtful:
+                restore(self._session, segment)
+                self._doubtful.discard(segment.token)
         except FileNotFoundError:
             if not segment.path.parent.exists():  # a disk that is away may come back
                 raise

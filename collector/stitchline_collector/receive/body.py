@@ -46,6 +46,8 @@ async def read_body(request: web.Request, limits: BodyLimits) -> bytes:
         raise too_large(limits.max_body_bytes, "the body") from None
     except TimeoutError:
         raise too_slow(limits.body_timeout_s) from None
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise unreadable(f"it was cut off: {error}") from None  # mostly told to nobody, but counted
     encoding = request.headers.get("Content-Encoding")
     if not encoding or encoding == "identity":
         return body

@@ -41,7 +41,7 @@ def sha256_hex(text: str) -> str:
 
 def is_hash(text: str) -> bool:
     """Say whether the text is a SHA-256 that somebody else made."""
-    return _SHA256_HEX.fullmatch(text) is not None
+    return len(text) == 64 and _SHA256_HEX.fullmatch(text) is not None
 
 
 def known_hash(text: str) -> str | None:

@@ -120,21 +120,21 @@ class Tags(_CommonTags, total=False):
 
 
 class WireEvent(msgspec.Struct, omit_defaults=True, gc=False):
-    """One event about to be encoded; nested parts are encoded already (`msgspec.Raw`)."""
+    """One event about to be encoded; the parts that many events share are encoded already (`msgspec.Raw`)."""
 
     event_id: str
     type: str
     occurred_at: str
     name: str = ""
     seq: int = 0
-    device: msgspec.Raw | None = None
-    identifiers: msgspec.Raw | None = None
+    device: msgspec.Raw | Device | None = None
+    identifiers: msgspec.Raw | dict[str, str] | None = None
     channel: str | None = None
     stage: str | None = None
     session_id: str | None = None
     linked: msgspec.Raw | None = None
-    page: msgspec.Raw | None = None
-    campaign: msgspec.Raw | None = None
+    page: msgspec.Raw | Page | None = None
+    campaign: msgspec.Raw | Campaign | None = None
     consent: msgspec.Raw | None = None
     properties: msgspec.Raw | None = None
 

@@ -3,7 +3,7 @@
 In: milliseconds since 1970. Out: UUIDv7 texts (RFC 9562) and RFC 3339 texts in UTC.
 Guaranteed: ids of one source rise strictly, also within one millisecond and when the clock steps back a little.
 An id costs 0.4 us within a millisecond and 1.8 us in a new one, against 4.6 us of ``str(uuid.uuid4())``: random bytes
-come from the operating system 2 KiB at a time, and only the counter is formatted for each id.
+come from the operating system 2 KiB at a time, and only the counter's low byte changes from id to id.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 _POOL_BYTES: Final = 19 * 128
 _CHARS_PER_ID: Final = 19
 _COUNTER_MAX: Final = 0xFFF
+_BYTES: Final = tuple(f"{byte:02x}" for byte in range(256))
 # A clock corrected by more than this starts afresh: ids must not stay in a wrong future for ever.
 _MAX_STEP_BACK_MS: Final = 10_000
 # The two highest bits of the variant digit are 10 (RFC 9562, section 4.1).
@@ -48,10 +49,17 @@ class IdSource:
         if ms > self._ms or ms < self._ms - _MAX_STEP_BACK_MS:
             self._begin(ms)
         else:
-            self._count += 1
-            if self._count > _COUNTER_MAX:
-                self._begin(self._ms + 1)
-        return f"{self._prefix}{self._count:03x}{self._tail}"
+            count = self._count = self._count + 1
+            if not count & 0xFF:
+                self._carry()
+        return f"{self._prefix}{_BYTES[self._count & 0xFF]}{self._tail}"
+
+    def _carry(self) -> None:
+        """Raise the counter's highest digit, which stands in the prefix, or begin the next millisecond."""
+        if self._count > _COUNTER_MAX:
+            self._begin(self._ms + 1)
+        else:
+            self._prefix = f"{self._prefix[:-1]}{self._count >> 8:x}"
 
     def _begin(self, ms: int) -> None:
         """Begin a millisecond: the counter starts at random in its lower half, to leave room."""
@@ -63,7 +71,7 @@ class IdSource:
         drawn = self._pool[at : at + _CHARS_PER_ID]
         self._ms = ms
         self._count = int(drawn[:3], 16) & 0x7FF
-        self._prefix = f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7"
+        self._prefix = f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7{self._count >> 8:x}"
         self._tail = f"-{_VARIANT[drawn[3]]}{drawn[4:7]}-{drawn[7:]}"
 
 

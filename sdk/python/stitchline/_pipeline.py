@@ -67,6 +67,8 @@ class Pipeline:
             max_batch_bytes=settings.max_batch_bytes,
         )
         self.lock = self.queue.lock
+        # What a call hands its event to: the queue itself, while that may take it.
+        self.push: Callable[[bytes], bool] = self.put
         self.closed = False
         self.deadline: float | None = None
         self._hurry = False
@@ -117,6 +119,7 @@ class Pipeline:
             if self._started:
                 return
             self._started = True
+            self.push = self.queue.put
             self._open_offline()
             runs: list[tuple[str, Callable[[], None]]] = [("stitchline-sender", self._send)]
             if self._offline is not None:
@@ -177,6 +180,7 @@ class Pipeline:
         """
         with self.lock:
             first, self.closed = not self.closed, True
+            self.push = self.put
             self.deadline = time.monotonic() + timeout_s
             self.queue.closed = True
         self.ring()

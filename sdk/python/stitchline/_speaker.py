@@ -80,35 +80,46 @@ class Speaker:
             if type(name) is not str or (not name and kind in _NAMED):
                 name = _name(name)
             raw = None if properties is None else properties_json(properties)
-            carried = tagged(self.tags, tags, pipeline.cleaner) if tags else self.tags
+            own = self.tags
+            event = tagged(own, tags, pipeline.cleaner, kind, name, linked, raw) if tags else None
         except InvalidEvent as error:
             return pipeline.refuse(kind, name, error)
         with pipeline.lock:
             ms = pipeline.clock() // 1_000_000
             session = self.session
-            event = WireEvent(
-                carried.event_id or pipeline.ids.next(ms),
-                kind,
-                carried.occurred_at or pipeline.texts.render(ms),
-                name,
-                # another device's counter is not known here: no seq rather than a false one
-                pipeline.counter.next() if carried.device is None else 0,
-                carried.device,
-                carried.identifiers,
-                carried.channel,
-                carried.stage,
-                carried.session_id or (session.touch(ms) if session is not None else None),
-                linked,
-                carried.page,
-                carried.campaign,
-                carried.consent,
-                raw,
-            )
+            # another device's counter is not known here: no seq rather than a false one
+            if event is None:
+                event = WireEvent(
+                    pipeline.ids.next(ms),
+                    kind,
+                    pipeline.texts.render(ms),
+                    name,
+                    pipeline.counter.next() if own.device is None else 0,
+                    own.device,
+                    own.identifiers,
+                    own.channel,
+                    own.stage,
+                    own.session_id or (session.touch(ms) if session is not None else None),
+                    linked,
+                    own.page,
+                    own.campaign,
+                    own.consent,
+                    raw,
+                )
+            else:
+                if not event.event_id:
+                    event.event_id = pipeline.ids.next(ms)
+                if not event.occurred_at:
+                    event.occurred_at = pipeline.texts.render(ms)
+                if event.device is None:
+                    event.seq = pipeline.counter.next()
+                if session is not None and event.session_id is None:
+                    event.session_id = session.touch(ms)
             try:
                 line = _encode(event)
             except ValueError:  # lone surrogates, which UTF-8 has no form for
                 line = b""
-            if 0 < len(line) <= MAX_EVENT_BYTES and pipeline.put(line):
+            if 0 < len(line) <= MAX_EVENT_BYTES and pipeline.push(line):
                 return True
         return pipeline.lost(kind, name, line)
 

@@ -10,9 +10,10 @@ import pytest
 
 from stitchline_collector.engine import DataRejected, Engine, EngineError, EngineUnavailable, Session
 from stitchline_collector.load import insert
-from stitchline_collector.load.insert import insert_segment, insert_split, mark_split
+from stitchline_collector.load.insert import insert_segment, insert_split, mark_split, restore
 from stitchline_collector.rows import FailedRow, encode_lines, quote_bytes
-from stitchline_collector.spool import CorruptSegment
+from stitchline_collector.spool import CorruptSegment, Segment
+from stitchline_collector.spool.frames import frame
 
 from .segments import POISON, damaged, line, write
 
@@ -194,3 +195,71 @@ def test_rejected_bytes_come_back_as_they_were_received(session: Session, tmp_pa
     insert_segment(session, segment)
 
     assert session.command(f"SELECT hex(raw) FROM {session.database}.failed_events") == raw.hex().upper()
+
+
+# -- a ClickHouse that has the token and not the rows, as after kill -9 in the middle of an insert ----------------------
+
+
+def swallow(session: Session, segment: Segment, lines: list[bytes], suffix: str = "") -> None:
+    """Make ClickHouse know the segment's token by another body: the segment's own is skipped from then on."""
+    body = frame(b"".join(line + b"\n" for line in lines))
+    insert._insert(session, segment.table, body, segment.token + suffix)
+
+
+def test_rows_that_clickhouse_only_believes_to_have_are_put_back(session: Session, tmp_path: Path) -> None:
+    lines = [line(seq=i) for i in range(1200)]
+    segment = write(tmp_path / "folder", lines, per_frame=100)
+    swallow(session, segment, lines[:2])
+    insert_segment(session, segment)
+    assert count(session) == 2
+
+    assert restore(session, segment) == 1198
+
+    assert count(session) == 1200
+    assert restore(session, segment) == 0
+    assert count(session) == 1200
+
+
+def test_of_many_months_only_the_lost_part_is_put_back(session: Session, tmp_path: Path) -> None:
+    lines = [line().replace(b"2026-11-22", b"2026-%02d-01" % month) for month in range(1, 7)]
+    segment = write(tmp_path / "folder", lines)
+    swallow(session, segment, lines[:3])
+    insert_segment(session, segment)
+
+    restore(session, segment)
+
+    assert count(session) == 6
+
+
+def test_nothing_is_put_back_where_nothing_is_missing(session: Session, tmp_path: Path) -> None:
+    segment = write(tmp_path / "folder", [line() for _ in range(5)])
+    insert_segment(session, segment)
+
+    assert restore(session, segment) == 0
+    assert count(session) == 5
+
+
+def test_poison_among_lost_rows_is_isolated(session: Session, tmp_path: Path) -> None:
+    lines = [line(POISON if i == 2 else "{}", seq=i) for i in range(4)]
+    segment = mark_split(write(tmp_path / "folder", lines))
+    swallow(session, segment, [line()], "[0:2]")
+    insert_split(session, segment)
+
+    assert restore(session, segment) == 2  # 0 and 1; the poison stands in failed_events already
+    assert count(session, "seq IN (0, 1, 3)") == 4  # three rows, and the one that took the token
+    assert session.command(f"SELECT count() FROM {session.database}.failed_events_raw") == 1
+
+
+def test_lost_rejections_are_put_back_too(session: Session, tmp_path: Path) -> None:
+    lines = [
+        json.dumps(
+            [str(uuid.uuid4()), "2026-11-22T12:00:00Z", "s", "batch", "", "reason", "$", "{}"]
+        ).encode()
+        for _ in range(3)
+    ]
+    segment = write(tmp_path / "folder", lines, table="failed")
+    swallow(session, segment, lines[:1])
+    insert_segment(session, segment)
+
+    assert restore(session, segment) == 2
+    assert session.command(f"SELECT count() FROM {session.database}.failed_events") == 3

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stitchline_collector.engine import Engine, EngineUnavailable, Session
-from stitchline_collector.load import Loader
+from stitchline_collector.load import Loader, insert
+from stitchline_collector.spool.frames import frame
 
 from .segments import POISON, Gone, damaged, line, write
 
@@ -164,3 +165,21 @@ def test_stopping_an_idle_loader_takes_no_time(loader: Loader) -> None:
     began = time.monotonic()
     assert loader.stop(10)
     assert time.monotonic() - began < 1
+
+
+def test_a_segment_that_was_sent_before_is_compared_with_what_is_there(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
+) -> None:
+    lines = [line(seq=i) for i in range(10)]
+    segment = write(tmp_path / "folder", lines)
+    session = engine.session()
+    insert._insert(
+        session, "events", frame(lines[0] + b"\n"), segment.token
+    )  # now the token stands for one row
+    session.close()
+
+    loader.submit(segment, sent_before=True)
+    loader.start()
+    until(lambda: gone)
+
+    assert count(engine) == 10

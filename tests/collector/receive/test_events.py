@@ -429,6 +429,15 @@ async def test_a_header_of_any_bytes_breaks_nothing(door: Door, agent: bytes) ->
     assert answer.startswith(b"HTTP/1.1 200")
 
 
+async def test_400_for_chunks_that_are_none(door: Door) -> None:
+    answer = await door.raw(
+        b"POST /v1/events?key=write-key-1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot hexadecimal\r\n"
+    )
+
+    assert answer[9:12] == b"400"
+    assert door.stored() == []
+
+
 async def test_every_answer_is_counted_by_its_status(door: Door) -> None:
     await door.post(EVENT)
     await door.post(b"{")
