@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from . import settings as settings_module
 from .ask import Asking
@@ -142,6 +143,7 @@ class Collector:
         app = web.Application(client_max_size=settings.max_body_bytes)
         for room in (receiver, observer, self._asking, replay):
             app.add_routes(room.routes())
+        logging.getLogger("aiohttp.server").addFilter(_is_ours)
         # The body arrives as it was sent: inflating it is ours, within limits.
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
         self._started.push_async_callback(self._runner.cleanup)
@@ -220,6 +222,11 @@ async def _serve(settings: Settings, announce: Callable[[Collector], None]) -> N
     await stop.wait()
     log.info("stopping")
     await collector.stop()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """What is no HTTP is answered 400; a traceback for each scan of the port would hide what matters."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _read_limits(settings: Settings) -> ReadLimits:
