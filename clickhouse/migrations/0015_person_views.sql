@@ -16,7 +16,7 @@ SELECT
     count() AS events,
     uniqExactIf(device.id, device.id != '') AS devices,
     arraySort(groupUniqArrayIf(channel, channel != '')) AS channels,
-    argMaxIf(stage, (occurred_at, seq), stage != '') AS stage,
+    argMaxIf(stage, (occurred_at, seq, UUIDToNum(event_id)), stage != '') AS stage,
     arraySort(groupUniqArrayArray(100)(arrayMap((namespace, value) -> concat(namespace, ':', value),
         mapKeys(identifiers), mapValues(identifiers)))) AS identifiers
 FROM ${database}.person_events

@@ -35,5 +35,6 @@ FROM
     ORDER BY precedence DESC
     LIMIT 1 BY device_id, device_time, event_id
 ) AS found
-ORDER BY occurred_at DESC, seq DESC
+-- A UUIDv7's bytes rise with the time it was made: they order what shares a millisecond and has no seq.
+ORDER BY occurred_at DESC, seq DESC, UUIDToNum(event_id) DESC
 LIMIT {events:UInt32}

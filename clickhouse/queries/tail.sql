@@ -11,8 +11,8 @@ FROM
         CAST(identifiers, 'Map(String, String)') AS identifiers, source
     FROM events_raw
     WHERE received_at > {after:DateTime64(3, 'UTC')} AND ({name:String} = '' OR name = {name:String})
-    ORDER BY received_at DESC, occurred_at DESC, seq DESC
+    ORDER BY received_at DESC, occurred_at DESC, seq DESC, UUIDToNum(event_id) DESC
     LIMIT 1 BY event_id
     LIMIT {events:UInt32}
 )
-ORDER BY received_at, occurred_at, seq
+ORDER BY received_at, occurred_at, seq, UUIDToNum(event_id)

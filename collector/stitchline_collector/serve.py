@@ -103,7 +103,7 @@ class Collector:
         self._adopt()
         started.callback(self._warehouse.close)
         await asyncio.to_thread(self._warehouse.open)
-        started.callback(self._asking.close)
+        started.push_async_callback(asyncio.to_thread, self._asking.close)
         self._loader.start()
         started.push_async_callback(self._stop_loading)
         self._spool.start()

@@ -118,7 +118,7 @@ def test_bytes_that_are_not_utf8_stay_where_they_are(collector: Callable[..., Co
     wait_until_loaded(process)
 
     assert replay(process) == {"replayed": 0, "still_failing": 1}
-    assert process.sql("SELECT position(raw, unhex('FF')) > 0 FROM failed_events") == [[1]]
+    assert process.sql("SELECT position(hex(raw), 'FF') > 0 FROM failed_events") == [[1]]
 
 
 @pytest.mark.parametrize("limit", ["many", "-1", "1.5"])
@@ -147,7 +147,7 @@ def test_the_command_lists_and_replays(collector: Callable[..., CollectorProcess
     )
     assert json.loads(cli(process, "list", "--json", "--reason", "no' such").stdout) == []
     assert len(json.loads(cli(process, "list", "--json", "--limit", "1").stdout)) == 1
-    assert "unknown field" in cli(process, "list").stdout
+    assert "$.events[1].seq" in cli(process, "list").stdout
     assert "no rejected events" in cli(process, "list", "--reason", "nothing like it").stdout
     assert json.loads(cli(process, "replay", "--json").stdout) == {"replayed": 0, "still_failing": 2}
     replayed = cli(process, "replay", "--reason", "naem")

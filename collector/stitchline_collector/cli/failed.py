@@ -12,7 +12,7 @@ from rich.text import Text
 
 from .remote import Remote, asks_a_collector
 
-_COLUMNS = ("received_at", "source", "kind", "event_id", "path", "reason", "replayed_at")
+_COLUMNS = ("received", "source", "path", "reason", "replayed")
 _LATEST = """
 SELECT failure_id, received_at, source, kind, event_id, reason, path, raw, replayed_at FROM failed_events
 {where} ORDER BY received_at DESC, failure_id DESC LIMIT {limit}
@@ -101,5 +101,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for column in _COLUMNS:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(row[column] or "")) for column in _COLUMNS))
+        at, replayed = row["received_at"][:19], (row["replayed_at"] or "")[:19]
+        table.add_row(*map(Text, (at, row["source"], row["path"], row["reason"], replayed)))
     console.print(table)

@@ -99,7 +99,7 @@ def _table(events: list[dict[str, Any]]) -> Table:
     table.add_column("UTC", no_wrap=True, style="dim", width=8)
     table.add_column("device", no_wrap=True, max_width=16)
     table.add_column("channel", no_wrap=True, max_width=11, style="cyan")
-    table.add_column("stage", no_wrap=True, max_width=12, style="magenta")
+    table.add_column("stage", no_wrap=True, max_width=13, style="magenta")
     table.add_column("event", overflow="ellipsis", no_wrap=True, ratio=1, min_width=12)
     table.add_column("found by", no_wrap=True, max_width=9, style="green")
     day = ""

@@ -55,7 +55,12 @@ def _print(answer: dict[str, Any]) -> None:
     hidden = len(answer["data"]) - _MOST_ROWS
     note = f"; {hidden:,} more: --format CSVWithNames prints all" if hidden > 0 else ""
     spent = answer.get("statistics", {}).get("elapsed", 0.0)
-    console.print(Text(f"{len(answer['data']):,} rows in {spent:.3f} s{note}", style="dim"))
+    console.print(
+        Text(
+            f"{len(answer['data']):,} {'row' if len(answer['data']) == 1 else 'rows'} in {spent:.3f} s{note}",
+            style="dim",
+        )
+    )
 
 
 def _cell(value: object) -> str:

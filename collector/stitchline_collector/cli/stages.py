@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 _STEP = 3  # columns from one point to the next: the letter, a line, a corner
-_LABEL = 14
+_LABEL = 16
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_cyan", "bright_magenta")
 _NO_STAGE = "-"
 

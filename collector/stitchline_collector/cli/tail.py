@@ -80,7 +80,7 @@ def _line(event: dict[str, Any]) -> Text:
         (f"{event['name'] or event['type']:<22}", "bold"),
         " ",
         (f"{event['channel']:<11}", "cyan"),
-        (f"{event['stage']:<11}", "magenta"),
+        (f"{event['stage']:<14}", "magenta"),
         f"{device:<16} ",
         (who, "green"),
     )
