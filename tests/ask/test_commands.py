@@ -112,11 +112,11 @@ def happened(stage: str, channel: str, day: int = 1) -> dict[str, Any]:
 def test_a_chart_goes_down_and_up_with_the_stages_and_names_each_day() -> None:
     events = [happened("a", "web"), happened("b", "app"), happened("b", "app", 2), happened("a", "web", 9)]
     assert [str(line) for line in chart(events)] == [
-        "a             W─┐     ┌W",
-        "b               └A──A─┘",
-        "              01 Nov   09 Nov",
+        "a               W─┐     ┌W",
+        "b                 └A──A─┘",
+        "                01 Nov   09 Nov",
         "",
-        "              W web   A app",
+        "                W web   A app",
     ]
 
 

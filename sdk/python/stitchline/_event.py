@@ -87,8 +87,8 @@ class _CommonTags(TypedDict, total=False):
     session_id: str | None
     device_id: str | None
     device: Device | Mapping[str, Any] | None
-    page: Page | Mapping[str, str] | None
-    campaign: Campaign | Mapping[str, str] | None
+    page: Page | Mapping[str, str | None] | None
+    campaign: Campaign | Mapping[str, str | None] | None
     occurred_at: datetime | None
     event_id: str | UUID | None
 
