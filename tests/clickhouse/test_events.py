@@ -25,11 +25,13 @@ def test_a_retry_with_other_times_is_one_event_and_the_first_arrival_wins(engine
         for second in range(1, 6)
     ]  # fmt: skip
     random.Random(7).shuffle(arrivals)
+    session.command("SYSTEM STOP MERGES events_raw")  # all five are to be there while the view is asked
     for arrival in arrivals:
         insert(session, line(arrival))
 
     assert session.query("SELECT count() FROM events_raw") == [(5,)]
     assert _events(session, "stage") == [("arrival 1",)]
+    session.command("SYSTEM START MERGES events_raw")
     session.command("OPTIMIZE TABLE events_raw FINAL")
     assert session.query("SELECT stage FROM events_raw") == [("arrival 1",)]
 
@@ -79,6 +81,7 @@ def test_a_segment_sent_again_under_its_token_gives_its_rows_once_everywhere(eng
 
 def test_the_token_decides_and_not_the_bytes(engine: Engine) -> None:
     session = engine.session()
+    session.command("SYSTEM STOP MERGES events_raw")
     insert(session, line(event(1)), token="a")
     insert(session, line(event(2)), token="a")
     insert(session, line(event(1)), token="b")
