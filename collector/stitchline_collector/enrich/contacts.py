@@ -70,7 +70,9 @@ class Contacts:
         """A value as the tables hold it; empty when it cannot be an identifier of its namespace."""
         if namespace not in CONTACTS:
             return value
-        digest = value.strip().lower()
+        digest = value
+        if not _HASHED.fullmatch(digest):  # nearly all come hashed and lower-case
+            digest = value.strip().lower()
         if not _HASHED.fullmatch(digest):
             plain = normal_email(value) if namespace == "email" else normal_phone(value, self._region)
             if not plain:
@@ -84,8 +86,14 @@ class Contacts:
         return outer.hexdigest()[:_KEPT_HEX]
 
     def _hashed(self, given: dict[str, str]) -> dict[str, str]:
-        pairs = ((namespace, self.stored(namespace, value)) for namespace, value in given.items())
-        return {namespace: value for namespace, value in pairs if value}
+        kept = given.copy()
+        for namespace in CONTACTS:
+            value = given.get(namespace)
+            if value is not None:
+                kept[namespace] = self.stored(namespace, value)
+                if not kept[namespace]:
+                    del kept[namespace]
+        return kept
 
 
 def normal_email(value: str) -> str:
