@@ -62,4 +62,6 @@ PARTITION BY multiIf(device_time < toDateTime64('2020-01-01 00:00:00', 3, 'UTC')
                      toYYYYMM(device_time))
 -- Only values that a retry cannot change, and none that names a person. Why the day comes first: docs/decisions/0001.
 ORDER BY (toYYYYMMDD(device_time), device.id, device_time, event_id)
-SETTINGS default_compression_codec = 'ZSTD(1)', non_replicated_deduplication_window = 10000;
+-- The collector deletes its copy when an insert has succeeded, so a success must survive a power loss: fsync.
+SETTINGS default_compression_codec = 'ZSTD(1)', non_replicated_deduplication_window = 10000, fsync_after_insert = 1,
+         fsync_part_directory = 1;

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS ${database}.failed_events_raw
 ENGINE = ReplacingMergeTree(replays)
 PARTITION BY toYYYYMM(received_at)
 ORDER BY (received_at, failure_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW ${database}.failed_events AS
 SELECT failure_id, received_at, source, kind, event_id, reason, path, raw, replayed_at
