@@ -13,7 +13,6 @@ import contextlib
 import gc
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -219,9 +218,6 @@ async def _serve(settings: Settings, announce: Callable[[Collector], None]) -> N
     # untracked, so nothing of the event path waits to be collected.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    # The spool's thread needs the interpreter four times a commit, and waits up to this long for it while the loop is busy:
-    # with 0.5 ms instead of 5, a fifth more requests of one event, and no fewer of fifty.
-    sys.setswitchinterval(0.0005)
     announce(collector)
     await stop.wait()
     log.info("stopping")
