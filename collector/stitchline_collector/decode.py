@@ -96,7 +96,7 @@ def decode(body: bytes, limits: Limits) -> Decoded:
     largest, deepest = limits.max_event_bytes, limits.max_json_depth
     for event in batch.events:
         # Cheap conditions that prove a sound event; the whole check is for those that fail them. Depth d needs d opening
-        # brackets, so few brackets prove a shallow value without reading it. In line: 0.4 us an event against 0.8 in a call.
+        # brackets, so few brackets prove a shallow value without reading it. In line, because a call for each event would cost as much again.
         json, moment = bytes(event.properties), event.occurred_at
         if (
             moment is not None

@@ -1,8 +1,8 @@
 """What of a segment ClickHouse really has, asked after an insert whose first attempt may have been cut off.
 
-ClickHouse notes an insert's deduplication token before it puts the new part in place (MergeTree without replication, 26.9). Killed
-in between, it has the token and not the rows, and skips every later insert with that token: measured, 1 of 63 kills during
-inserts that followed one another without pause. So a segment that may have been on its way when ClickHouse or the collector was
+Killed at the wrong moment, ClickHouse (MergeTree without replication, 26.9) can know an insert's deduplication token and not have
+its rows; it then skips every later insert with that token. Seen once in 63 kills during inserts that followed one another
+without pause; most likely it notes the token before it puts the new part in place. So a segment that may have been on its way when ClickHouse or the collector was
 killed is compared with the table by its rows' keys.
 """
 
