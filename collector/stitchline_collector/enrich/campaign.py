@@ -37,14 +37,14 @@ _PARAMETERS = {
 _LONGEST = {"click_id": 512}
 _AFTER_SCHEME = len("https://")
 _REMEMBERED = 256  # characters: longer queries are one visitor's own
-_NONE = Campaign()
+NO_CAMPAIGN = Campaign()
 
 
 def campaign(_arrival: Arrival, rows: list[Row]) -> None:
     """Fill in the campaign of events that name none themselves; a step."""
     for row in rows:
         page = row.page
-        if (page.url or page.referrer) and row.campaign == _NONE:
+        if (page.url or page.referrer) and (row.campaign is NO_CAMPAIGN or row.campaign == NO_CAMPAIGN):
             row.campaign = read_campaign(page.url, page.referrer)
 
 
@@ -54,16 +54,16 @@ def read_campaign(url: str, referrer: str) -> Campaign:
     Addresses are nearly all different, so they are taken apart by `partition`, and only as far as needed, which costs less
     than `urlsplit` and `parse_qsl`. The queries of one campaign are alike, and those are remembered.
     """
-    query = url.partition("?")[2].partition("#")[0]
-    if query:
+    if "utm_" in url or "id=" in url:  # one of them is in every parameter of a campaign
+        query = url.partition("?")[2].partition("#")[0]
         found = (_from_query if len(query) < _REMEMBERED else _from_query.__wrapped__)(query)
-        if found is not _NONE:
+        if found is not NO_CAMPAIGN:
             return found
     if not referrer or url.startswith(referrer[: referrer.find("/", _AFTER_SCHEME) + 1] or referrer):
-        return _NONE  # from the same site, as most are: no need to take them apart
+        return NO_CAMPAIGN  # from the same site, as most are: no need to take them apart
     origin = host_of(referrer)
     if not origin or _site(origin) == _site(host_of(url)):
-        return _NONE
+        return NO_CAMPAIGN
     return _from_referrer(origin)
 
 
@@ -87,7 +87,7 @@ def _from_query(query: str) -> Campaign:
             if field == "click_id":
                 fields.setdefault("source", CLICK_IDS[name])
                 fields.setdefault("medium", "cpc")
-    return Campaign(**fields) if fields else _NONE
+    return Campaign(**fields) if fields else NO_CAMPAIGN
 
 
 @lru_cache(maxsize=4_096)

@@ -30,7 +30,7 @@ _BLOCK_BYTES = 64
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
-_Done = dict[int, tuple[dict[str, str], dict[str, str]]]
+_Known = dict[tuple[str, str], str]  # (namespace, value as it came) -> as it is stored
 
 
 class Contacts:
@@ -49,22 +49,16 @@ class Contacts:
         self._region = region or None
 
     def __call__(self, _arrival: Arrival, rows: list[Row]) -> None:
-        """Replace plain and SHA-256 contacts by their keyed hash; drop what is neither."""
-        done: _Done = {}
+        """Replace plain and SHA-256 contacts by their keyed hash, in place; drop what is neither."""
+        done: set[int] = set()  # the batch's own identifiers are one object that its events share
+        known: _Known = {}  # a device's batch names one person again and again
         for row in rows:
             given = row.identifiers
-            if "email" in given or "phone" in given:
-                row.identifiers = self._once(given, done)
+            if ("email" in given or "phone" in given) and id(given) not in done:
+                done.add(id(given))
+                self._hash(given, known)
             if row.linked:
-                row.linked = self._once(row.linked, done)
-
-    def _once(self, given: dict[str, str], done: _Done) -> dict[str, str]:
-        """Hash the batch's own identifiers, one object shared by its events, once."""
-        known = done.get(id(given))
-        if known is None:
-            # Holding `given` keeps its id from being used again within this batch.
-            known = done[id(given)] = (given, self._hashed(given))
-        return known[1]
+                self._hash(row.linked, known)
 
     def stored(self, namespace: str, value: str) -> str:
         """A value as the tables hold it; empty when it cannot be an identifier of its namespace."""
@@ -85,15 +79,18 @@ class Contacts:
         outer.update(inner.digest())
         return outer.hexdigest()[:_KEPT_HEX]
 
-    def _hashed(self, given: dict[str, str]) -> dict[str, str]:
-        kept = given.copy()
+    def _hash(self, given: dict[str, str], known: _Known) -> None:
         for namespace in CONTACTS:
             value = given.get(namespace)
-            if value is not None:
-                kept[namespace] = self.stored(namespace, value)
-                if not kept[namespace]:
-                    del kept[namespace]
-        return kept
+            if value is None:
+                continue
+            stored = known.get((namespace, value))
+            if stored is None:
+                stored = known[namespace, value] = self.stored(namespace, value)
+            if stored:
+                given[namespace] = stored
+            else:
+                del given[namespace]
 
 
 def normal_email(value: str) -> str:

@@ -18,14 +18,15 @@ class GeoDatabase:
     """Looks addresses up; without a database every address is nowhere. A step.
 
     Args:
-        path: A `.mmdb` file: MaxMind's GeoIP2 and GeoLite2 (nested names) or the flat layout of ip-location-db.
+        path: A `.mmdb` file: MaxMind's GeoIP2 and GeoLite2 (nested names) or the flat layout of ip-location-db. It is mapped,
+            not read: update it by renaming a new file over it, never by writing into it.
 
     Raises:
         OSError, maxminddb.InvalidDatabaseError: the file cannot be read.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY) if path else None
+        self._reader = maxminddb.open_database(path) if path else None
         self.find = lru_cache(maxsize=16_384)(self._find)
 
     def __call__(self, arrival: Arrival, _rows: list[Row]) -> None:
@@ -36,7 +37,7 @@ class GeoDatabase:
     def _find(self, ip: str) -> Geo:
         try:
             record = self._reader.get(ip) if self._reader else None
-        except ValueError:  # not an address, or IPv6 in an IPv4 database
+        except (TypeError, ValueError):  # not text, not an address, or IPv6 in an IPv4 database
             return _NOWHERE
         return read_record(record) if isinstance(record, dict) else _NOWHERE
 

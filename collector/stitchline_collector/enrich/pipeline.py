@@ -8,10 +8,10 @@ from msgspec import UNSET, Raw
 
 from ..decode import Decoded, time_of
 from ..rows import Row, Tail, encode_lines, encode_tail, uuid7
-from ..wire import Campaign, Device, Page
+from ..wire import Device, Page
 from .agent import UserAgents
 from .arrival import Arrival
-from .campaign import campaign
+from .campaign import NO_CAMPAIGN, campaign
 from .channel import channel
 from .clock import Clocks
 from .contacts import Contacts
@@ -21,7 +21,6 @@ from .privacy import Privacy, truncate_ip
 Step = Callable[[Arrival, list[Row]], None]
 
 _NO_PAGE = Page()
-_NO_CAMPAIGN = Campaign()
 
 
 class Enricher:
@@ -86,7 +85,7 @@ def _rows(decoded: Decoded, arrival: Arrival) -> list[Row]:
                 event.stage,
                 batch.session_id if event.session_id is UNSET else event.session_id,
                 event.page or _NO_PAGE,
-                event.campaign or _NO_CAMPAIGN,
+                event.campaign or NO_CAMPAIGN,
                 consent if event.consent is UNSET else event.consent,
                 event.properties,
                 device if event.device is UNSET else event.device,

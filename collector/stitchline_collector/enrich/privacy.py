@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-from functools import lru_cache
+import socket
 
 from msgspec.structs import replace
 
@@ -11,6 +10,7 @@ from ..rows import Row
 from ..wire import Device
 from .arrival import Arrival
 
+_IPV4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
 ANALYTICS = "analytics"  # the purpose of consent under which identifiers are kept
 
 
@@ -19,17 +19,28 @@ def truncate_ip(arrival: Arrival, _rows: list[Row]) -> None:
     arrival.ip = network(arrival.ip)
 
 
-@lru_cache(maxsize=16_384)
 def network(ip: str) -> str:
-    """The network part of an address, empty if it is none."""
+    """The network part of an address, empty if it is none.
+
+    A microsecond for a new address, against 11 of the module `ipaddress`: most requests come from one not seen before.
+    """
     try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
+        kept = socket.inet_pton(socket.AF_INET, ip)[:3]
+    except (OSError, ValueError):
+        return _network_of_ipv6(ip)
+    return socket.inet_ntoa(kept + b"\0")
+
+
+def _network_of_ipv6(ip: str) -> str:
+    try:
+        address = socket.inet_pton(
+            socket.AF_INET6, ip.partition("%")[0]
+        )  # without the interface: fe80::1%eth0
+    except (OSError, ValueError):
         return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    prefix = 24 if address.version == 4 else 48
-    return str(ipaddress.ip_network((address, prefix), strict=False).network_address)
+    if address.startswith(_IPV4_MAPPED):
+        return socket.inet_ntoa(address[12:15] + b"\0")
+    return socket.inet_ntop(socket.AF_INET6, address[:6] + bytes(10))
 
 
 class Privacy:

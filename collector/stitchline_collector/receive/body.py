@@ -6,7 +6,7 @@ import asyncio
 import sys
 import zlib
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from .refusals import too_large, too_slow, unknown_encoding, unreadable
 
@@ -38,12 +38,10 @@ async def read_body(request: web.Request, limits: BodyLimits) -> bytes:
         raise too_large(limits.max_body_bytes, "the body")
     try:
         if request.content.is_eof():  # all of it is here: no timer needed
-            body = await request.read()
+            body = await _read(request.content, limits.max_body_bytes)
         else:
             async with asyncio.timeout(limits.body_timeout_s):
-                body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large(limits.max_body_bytes, "the body") from None
+                body = await _read(request.content, limits.max_body_bytes)
     except TimeoutError:
         raise too_slow(limits.body_timeout_s) from None
     except (ConnectionError, web.RequestPayloadError) as error:
@@ -54,6 +52,18 @@ async def read_body(request: web.Request, limits: BodyLimits) -> bytes:
     if len(body) <= _OFF_THE_LOOP:
         return inflate(body, encoding, limits.max_inflated_bytes)
     return await asyncio.to_thread(inflate, body, encoding, limits.max_inflated_bytes)
+
+
+async def _read(content: StreamReader, limit: int) -> bytes:
+    """Read a body; unlike `request.read()`, which copies it twice and keeps it until the reply is sent."""
+    parts: list[bytes] = []
+    room = limit
+    while part := await content.readany():
+        room -= len(part)
+        if room < 0:
+            raise too_large(limit, "the body")
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
