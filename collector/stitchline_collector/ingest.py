@@ -77,7 +77,7 @@ class Ingest:
         stored = []
         events = len(decoded.events)
         if events:
-            arrival = Arrival(received_at, origin.source, origin.ip, origin.user_agent)
+            arrival = Arrival(received_at, origin.source, origin.ip, origin.user_agent, origin.by_server)
             rows = self._enricher.rows(decoded, arrival)
             done = self._spool.append("events", lines(arrival, rows), events)
             done.add_done_callback(lambda done: self._count_accepted(done, events))

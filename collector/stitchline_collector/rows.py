@@ -19,7 +19,7 @@ from .wire import Campaign, Device, Page, Sdk
 
 EVENT_COLUMNS = (
     "event_id type name occurred_at device_time seq identifiers linked channel stage session_id page campaign consent "
-    "properties device sent_at received_at source sdk ip geo agent clock"
+    "properties device sent_at received_at source sdk ip geo agent clock by_server"
 ).split()
 FAILED_COLUMNS = "failure_id received_at source kind event_id reason path raw".split()
 
@@ -28,7 +28,7 @@ encode_lines = _encoder.encode_lines
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
-    """One event on its way through enrichment; fields in column order, `tail` standing for the last nine."""
+    """One event on its way through enrichment; fields in column order, `tail` standing for the last ten."""
 
     event_id: uuid.UUID
     type: str
@@ -86,6 +86,7 @@ class Tail(msgspec.Struct, array_like=True, gc=False):
     geo: Geo
     agent: Agent
     clock: Clock
+    by_server: bool
 
 
 class FailedRow(msgspec.Struct, array_like=True, gc=False):
@@ -104,7 +105,7 @@ class FailedRow(msgspec.Struct, array_like=True, gc=False):
 def encode_tail(tail: Tail) -> Raw:
     """Encode the shared columns as they stand inside a row: without the list's brackets.
 
-    msgspec copies a `Raw` into its output as it is; one copy stands for nine
+    msgspec copies a `Raw` into its output as it is; one copy stands for ten
     encodings an event.
     """
     return Raw(_encoder.encode(tail)[1:-1])

@@ -45,6 +45,7 @@ def event(event_id: int = 1, **columns: Any) -> dict[str, Any]:
         "geo": {"country": "DE"},
         "agent": {},
         "clock": {},
+        "by_server": False,
     }
     assert not columns.keys() - usual.keys()
     return usual | columns

@@ -30,6 +30,7 @@ def event(
     channel: str = "app",
     stage: str = "",
     session: str = "",
+    by_server: bool = False,
     **identifiers: str,
 ) -> dict[str, Any]:
     """What happened so many minutes after the start."""
@@ -59,6 +60,7 @@ def event(
         "geo": {},
         "agent": {},
         "clock": {},
+        "by_server": by_server,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 
 import click
 
@@ -13,6 +14,7 @@ COMMANDS = {
     "journey": "one person's way across devices and channels",
     "tail": "events as they arrive",
     "sql": "ask ClickHouse through a running collector",
+    "import": "bring in history: files of events",
     "failed": "list and replay rejected events",
     "migrate": "bring the database to this version's tables",
 }
@@ -27,7 +29,8 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+        module = f"{name}_" if iskeyword(name) else name
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), module)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

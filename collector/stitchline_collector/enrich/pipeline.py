@@ -106,5 +106,6 @@ def _tail(device: Device, arrival: Arrival) -> Raw:
             arrival.geo,
             arrival.agent,
             arrival.clock,
+            arrival.by_server,
         )
     )

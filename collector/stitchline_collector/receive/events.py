@@ -91,7 +91,7 @@ class Receiver:
 
     def _origin(self, request: web.Request, grant: Grant) -> Origin:
         if grant.is_server:
-            return Origin(grant.source)
+            return Origin(grant.source, by_server=True)
         return Origin(grant.source, self._ip(request), request.headers.get("User-Agent", ""))
 
     def _ip(self, request: web.Request) -> str:

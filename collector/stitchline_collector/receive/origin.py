@@ -15,6 +15,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     source: str
     ip: str = ""
     user_agent: str = ""
+    by_server: bool = False
 
 
 class NotDurable(Exception):

@@ -1,37 +1,29 @@
 """The evidence graph as ClickHouse holds it: look-ups by sorting key, a batch of nodes at a time.
 
 Enters: nodes or edges. Leaves: what is recorded about them. Guaranteed: the cost follows what is asked for, not the size
-of the graph; a device that belongs to nobody is never followed, however many visitors it had.
+of the graph; what belongs to nobody is never followed, however many neighbours it has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..engine import Rows, Session
-from .evidence import Collected, Key, Kind
+from .evidence import Collected, Key, Kind, Unlink
 from .identifiers import INSTALLATIONS
 from .resolve import Edge
-
-Item = TypeVar("Item")
-_BATCH = 5000  # edges in one statement: each takes 42 bytes, and a statement may have 256 KiB
+from .sessions import NOBODY
+from .statements import array, batches
 
 _EDGES = """
 SELECT node, neighbour, toUInt8(kind), any(namespace), any(neighbour_namespace), toString(min(first_seen)),
-    max(is_place), max(neighbour_is_place)
+    toString(max(last_seen)), max(is_place), max(neighbour_is_place)
 FROM identity_edges
 WHERE {condition}
 GROUP BY node, neighbour, kind
-"""
-# As resolve.shared_devices, but counted in ClickHouse: a kiosk may have had a hundred thousand visitors.
-_PLACES = """
-SELECT node FROM identity_edges
-WHERE node IN {nodes}
-GROUP BY node
-HAVING max(is_place) OR uniqExactIf(neighbour, kind = 'login' AND neighbour_namespace = 'user') > 1
 """
 _PERSONS = """
 SELECT node, dictGetOrDefault('identity_recent', 'person_id', node,
@@ -46,14 +38,34 @@ WHERE {condition}
 GROUP BY node, neighbour, kind
 HAVING last_rule != ''
 """
+_UNLINKS = """
+SELECT node, neighbour, toString(max(unlinked_at)), toString(max(relinked_at))
+FROM identity_unlinks
+WHERE node IN {nodes}
+GROUP BY node, neighbour
+"""
+_FEW_NEIGHBOURS = """
+SELECT node FROM identity_edges
+WHERE node IN {nodes}
+GROUP BY node
+HAVING uniqExact(neighbour) <= {limit}
+"""
 
 
 class Recorded(NamedTuple):
     """What is recorded about an edge, as far as it can change the answer."""
 
     first_seen: str
+    last_seen: str
     low_is_place: bool
     high_is_place: bool
+
+
+class Seen(NamedTuple):
+    """When an edge was seen."""
+
+    first: str
+    last: str
 
 
 @dataclass
@@ -61,24 +73,37 @@ class Region:
     """The components that some news touches.
 
     Attributes:
-        edges: earliest time by edge, the news included.
+        edges: when each was seen, the news included.
         namespaces: of all their ends.
-        places: installations known to belong to nobody.
+        places: installations that belong to nobody by their type.
         decided: the nodes whose evidence is complete here, so that their person can be told.
+        previous: the person so far of those nodes that had another than themselves.
+        unlinks: when two nodes, the smaller first, were last said to be two people.
     """
 
-    edges: dict[Key, str] = field(default_factory=dict)
+    edges: dict[Key, Seen] = field(default_factory=dict)
     namespaces: dict[int, str] = field(default_factory=dict)
     places: set[int] = field(default_factory=set)
     decided: set[int] = field(default_factory=set)
+    previous: dict[int, int] = field(default_factory=dict)
+    unlinks: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def add(self, key: Key, first_seen: str) -> None:
-        """Take an edge in, or its earlier time."""
-        self.edges[key] = min(first_seen, self.edges.get(key, first_seen))
+    def add(self, key: Key, first_seen: str, last_seen: str) -> None:
+        """Take an edge in, or widen when it was seen."""
+        known = self.edges.get(key)
+        self.edges[key] = Seen(
+            min(first_seen, known.first if known else first_seen),
+            max(last_seen, known.last if known else last_seen),
+        )
 
     def ordered(self) -> list[Edge]:
         """Return the edges as the rule takes them."""
-        return [Edge(key.kind, first_seen, key.low, key.high) for key, first_seen in self.edges.items()]
+        return [Edge(key.kind, seen.first, key.low, key.high, seen.last) for key, seen in self.edges.items()]
+
+    @property
+    def nobodys(self) -> AbstractSet[int]:
+        """What is known to be nobody's before the rule is asked: by type, or decided long ago and not read again."""
+        return self.places | (self.namespaces.keys() - self.decided)
 
 
 class Graph:
@@ -86,43 +111,53 @@ class Graph:
 
     Args:
         session: the stitcher's own.
+        blocked: nodes of values that name nobody; evidence of them is not read.
+        hub_device_neighbours: the most neighbours of a shared device that may be read again.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, blocked: AbstractSet[int], hub_device_neighbours: int) -> None:
         self._session = session
+        self._blocked = blocked
+        self._most_neighbours = hub_device_neighbours
 
     def recorded(self, keys: Iterable[Key]) -> dict[Key, Recorded]:
         """Return what is recorded about those of the edges that are, and perhaps about some others."""
         found: dict[Key, Recorded] = {}
-        for batch in _batches(keys):
+        for batch in batches(keys):
             for row in self._edges(_between(batch)):
-                found[_key(row)] = Recorded(row[5], bool(row[6]), bool(row[7]))
+                if row[0] < row[1]:
+                    found[_key(row)] = Recorded(row[5], row[6], bool(row[7]), bool(row[8]))
         return found
 
-    def region(self, news: Collection[Key], collected: Collected) -> Region:
+    def unlinked(self, nodes: Iterable[int]) -> dict[tuple[int, int], tuple[str, str]]:
+        """Return when nodes were last unlinked from others, the smaller first, and when that was last withdrawn."""
+        found: dict[tuple[int, int], tuple[str, str]] = {}
+        for batch in batches(nodes):
+            for node, other, unlinked_at, relinked_at in self._session.query(
+                _UNLINKS.format(nodes=array(batch))
+            ):
+                found[min(node, other), max(node, other)] = unlinked_at, relinked_at
+        return found
+
+    def region(self, news: Collection[Key], unlinks: Collection[Unlink], collected: Collected) -> Region:
         """Read the components around some news, the news included.
 
         Args:
-            news: edges that are not recorded yet, or not that early.
+            news: edges that can change the answer.
+            unlinks: word that can change it.
             collected: the evidence they come from.
         """
         region = Region(places=set(collected.places))
         for key in news:
-            region.add(key, collected.edges[key].first_seen)
-            region.namespaces.update(
-                (node, collected.identifiers[node].namespace) for node in (key.low, key.high)
-            )
-        closed: set[int] = set()
-        while pending := region.namespaces.keys() - region.decided - closed:
-            # What is recorded as a place joined nobody before, and cannot now. What the news make one is followed once
-            # more, because its neighbours must be decided anew.
-            closed |= self._places(node for node in pending if region.namespaces[node] in INSTALLATIONS)
-            region.places |= closed
-            opened = pending - closed
-            region.decided |= opened
-            for row in self._neighbours(opened):
-                region.add(_key(row), row[5])
-                region.namespaces[row[1]] = row[4]
+            region.add(key, collected.edges[key].first_seen, collected.edges[key].last_seen)
+        ends = [node for key in news for node in (key.low, key.high)]
+        ends += [node for one in unlinks for node in (one.low, one.high)]
+        region.namespaces.update((node, collected.identifiers[node].namespace) for node in ends)
+        # A merge of two users, or its end, can make a shared device somebody's again, or a place of one.
+        accounts = {node for one in unlinks for node in (one.low, one.high)}
+        accounts |= {node for key in news if key.kind is Kind.MERGE for node in (key.low, key.high)}
+        _Reading(self, region, accounts).read()
+        self._add_unlinks(region, unlinks)
         return region
 
     def persons(self, nodes: Iterable[int]) -> dict[int, int]:
@@ -131,48 +166,131 @@ class Graph:
         The dictionaries tell, and no table is read: whatever the stitcher writes it loads before it asks again.
         """
         persons: dict[int, int] = {}
-        for batch in _batches(nodes):
-            persons.update(self._session.query(_PERSONS.format(nodes=_array(batch))))
+        for batch in batches(nodes):
+            persons.update(self._session.query(_PERSONS.format(nodes=array(batch))))
         return persons
 
     def quarantined(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Return the rule by which those of the edges that are refused were refused."""
         wanted = set(keys)
         rules: dict[Key, str] = {}
-        for batch in _batches(wanted):
+        for batch in batches(wanted):
             for kind, low, high, rule in self._session.query(_RULES.format(condition=_between(batch))):
                 rules[Key(Kind(kind), low, high)] = rule
         return {key: rule for key, rule in rules.items() if key in wanted}
 
-    def _neighbours(self, nodes: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-        for batch in _batches(nodes):
-            yield from self._edges(f"node IN {_array(batch)}")
+    def any_unlinked(self) -> bool:
+        """Whether anybody was ever unlinked."""
+        return bool(self._session.query("SELECT count() FROM identity_unlinks")[0][0])
+
+    def neighbours(self, nodes: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Return the evidence of some nodes, as rows of `_EDGES`."""
+        for batch in batches(nodes):
+            for row in self._edges(f"node IN {array(batch)}"):
+                if row[0] not in self._blocked and row[1] not in self._blocked:
+                    yield row
+
+    def with_few_neighbours(self, nodes: Iterable[int]) -> set[int]:
+        """Return those of the nodes that are no hubs."""
+        return {
+            node
+            for batch in batches(nodes)
+            for (node,) in self._session.query(
+                _FEW_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours)
+            )
+        }
+
+    def _add_unlinks(self, region: Region, unlinks: Collection[Unlink]) -> None:
+        if not unlinks and not self.any_unlinked():
+            return
+        last = self.unlinked(region.decided)
+        for one in unlinks:
+            unlinked_at, relinked_at = last.get((one.low, one.high), ("", ""))
+            if one.is_withdrawn:
+                last[one.low, one.high] = unlinked_at, max(relinked_at, one.at)
+            else:
+                last[one.low, one.high] = max(unlinked_at, one.at), relinked_at
+        region.unlinks = {
+            pair: unlinked_at
+            for pair, (unlinked_at, relinked_at) in last.items()
+            if unlinked_at > relinked_at
+        }
 
     def _edges(self, condition: str) -> Rows:
         return self._session.query(_EDGES.format(condition=condition))
 
-    def _places(self, installations: Iterable[int]) -> set[int]:
-        return {
+
+class _Reading:
+    """Reads a region, ring by ring around its first nodes.
+
+    Args:
+        graph: to ask.
+        region: to fill.
+        accounts: users whose merging is in question: shared devices next to them, and to who was merged with them, are
+            read again.
+    """
+
+    def __init__(self, graph: Graph, region: Region, accounts: set[int]) -> None:
+        self._graph = graph
+        self._region = region
+        self._accounts = accounts
+        self._closed: set[int] = set()
+
+    def read(self) -> None:
+        """Read until nothing is left that was not looked at."""
+        region = self._region
+        reopened: set[int] = set()
+        while pending := region.namespaces.keys() - region.decided - (self._closed - reopened):
+            # What is new has itself for a person, so what the news make a place or a hub is read whole once more: its
+            # neighbours must be decided anew.
+            persons = self._graph.persons(pending - self._closed)
+            region.previous.update(persons)
+            nobodys = {node for node, person in persons.items() if person == NOBODY}
+            self._closed |= nobodys
+            opened = (pending - nobodys) | (pending & reopened)
+            region.decided |= opened
+            self._read_neighbours(opened)
+            reopened = self._reopened() - region.decided
+
+    def _read_neighbours(self, opened: set[int]) -> None:
+        for row in self._graph.neighbours(opened):
+            key = _key(row)
+            self._region.add(key, row[5], row[6])
+            self._region.namespaces[row[1]] = row[4]
+            self._region.places.update(
+                node for node, is_place in ((row[0], row[7]), (row[1], row[8])) if is_place
+            )
+
+    def _reopened(self) -> set[int]:
+        """Return the shared devices next to accounts, as far as they can be somebody's."""
+        if not self._accounts:
+            return set()
+        edges = self._region.edges
+        while (
+            more := {
+                node
+                for key in edges
+                if key.kind is Kind.MERGE
+                for node in (key.low, key.high)
+                if {key.low, key.high} & self._accounts
+            }
+            - self._accounts
+        ):
+            self._accounts |= more
+        shared = {
             node
-            for batch in _batches(installations)
-            for (node,) in self._session.query(_PLACES.format(nodes=_array(batch)))
+            for key in edges
+            if {key.low, key.high} & self._accounts
+            for node in (key.low, key.high)
+            if node in self._closed
+            and self._region.namespaces[node] in INSTALLATIONS
+            and node not in self._region.places
         }
-
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Cut into lists that fit a statement."""
-    rest = iter(items)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch
-
-
-def _array(nodes: Iterable[int]) -> str:
-    """Write nodes as ClickHouse reads them fastest: 15 ms for 4,000, against 40 as a list and 180 as a list of pairs."""
-    return f"CAST('[{','.join(map(str, nodes))}]', 'Array(UInt64)')"
+        return self._graph.with_few_neighbours(shared - self._region.decided) if shared else set()
 
 
 def _between(keys: Collection[Key]) -> str:
-    return f"node IN {_array(key.low for key in keys)} AND neighbour IN {_array(key.high for key in keys)}"
+    return f"node IN {array(key.low for key in keys)} AND neighbour IN {array(key.high for key in keys)}"
 
 
 def _key(row: tuple[Any, ...]) -> Key:

@@ -29,7 +29,8 @@ NEVER = frozenset(
     }
 )
 
-_ORDER = {USER: 0, DEVICE: 1, "anonymous": 2}
+_ORDER = {USER: 0, DEVICE: 1, "anonymous": 2, "email": 3, "phone": 4}
+_NAMING = {USER: 0, DEVICE: 2, "anonymous": 3}
 
 
 def is_identifier(value: str) -> bool:
@@ -37,6 +38,16 @@ def is_identifier(value: str) -> bool:
     return value.lower() not in NEVER
 
 
+def is_contact(namespace: str) -> bool:
+    """Whether a namespace names a person without a login: an e-mail, a phone, a card."""
+    return namespace != USER and namespace not in INSTALLATIONS
+
+
 def rank(namespace: str) -> tuple[int, str]:
-    """Sort key of namespaces within one event: the login, the installation, then contacts by name."""
-    return _ORDER.get(namespace, 3), namespace
+    """Sort key of namespaces within one event: the login, the installation, then contacts, e-mail and phone first."""
+    return _ORDER.get(namespace, 5), namespace
+
+
+def naming_rank(namespace: str) -> int:
+    """Sort key for what names a person: a user before a contact before a device before an anonymous id."""
+    return _NAMING.get(namespace, 1)

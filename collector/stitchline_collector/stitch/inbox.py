@@ -9,8 +9,8 @@ is refused, and the larger part is read in the next round: reading twice is harm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from ..engine import QueryError, Session
 from .evidence import Identifier, Sighting
@@ -20,15 +20,15 @@ _MAX_PARTS = 200  # names in one statement
 
 _READ = """
 SELECT
-    toString(kind), is_place,
+    toString(kind), by_server, is_place, device_node, session_node,
     arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)),
         arrayPushFront(CAST(identifiers, 'Array(Tuple(String, String))'), ('device', device))),
     arrayMap(pair -> (pair.1, pair.2, sipHash64(pair.1, '\\0', pair.2)), CAST(linked, 'Array(Tuple(String, String))')),
-    toString(min(first_seen)), toString(max(last_seen)), toString(min(known_at)), any(event_id),
-    groupUniqArrayArray(64)(sessions)
+    toString(min(first_seen)), toString(max(last_seen)), toString(min(known_at)), any(event_id)
 FROM identity_inbox
 WHERE _part IN ({parts}) AND sipHash64(device, mapValues(identifiers)) % {slices} = {slice}
-GROUP BY kind, is_place, device, identifiers, linked
+GROUP BY kind, by_server, is_place, device, device_node, session_node, identifiers, linked,
+    if(kind IN ('identify', 'logout'), first_seen, toDateTime64(0, 3, 'UTC'))
 """
 
 
@@ -106,10 +106,19 @@ class Inbox:
         )
 
 
-def _sighting(row: tuple[object, ...]) -> Sighting:
-    kind, is_place, own, linked, *rest = row
-    return Sighting(kind, is_place, _identifiers(own), _identifiers(linked), *rest)  # type: ignore[arg-type]
+def _sighting(row: tuple[Any, ...]) -> Sighting:
+    kind, by_server, is_place, device_node, session_node, own, linked, *rest = row
+    return Sighting(
+        kind,
+        bool(by_server),
+        bool(is_place),
+        device_node,
+        session_node,
+        _identifiers(own),
+        _identifiers(linked),
+        *rest,
+    )
 
 
-def _identifiers(triples: object) -> list[Identifier]:
-    return [Identifier(*triple) for triple in triples]  # type: ignore[attr-defined]
+def _identifiers(triples: Iterable[tuple[str, str, int]]) -> list[Identifier]:
+    return [Identifier(*triple) for triple in triples]

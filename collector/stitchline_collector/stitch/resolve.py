@@ -1,28 +1,33 @@
-"""Who is who: evidence in, persons out.
+"""Who is who: evidence in, persons out. The rule of stitching, as a pure function.
 
-Enters: evidence edges, what their ends are, and which devices are known to belong to nobody. Leaves: the person of each node,
-and the evidence that was refused, with the rule it would have broken. Guaranteed: a pure function of the set of edges, never
-of their order, grouping or repetition; and two `user`s are never one person.
+Enters: evidence edges, what their ends are, what was unlinked, and the rules' numbers. Leaves: the person of each node, and the
+evidence that was refused, with the rule it would have broken. Guaranteed: a function of the set of edges, never of their
+order, grouping or repetition.
 
-1. A device on which two users signed in is a place: it belongs to nobody and joins nobody.
-2. Edges are taken best kind first, then by time first seen. Each joins the groups of its two ends, unless that would bring
-   two users together.
-3. A person's id is the node of its user; else of the contact seen first; else of its device.
+1. **Nobody's nodes join nobody.** A device on which two users signed in, or more than three values of one contact namespace
+   were given, or that is a kiosk, ATM, point of sale or server by its type, is a place. A contact with more than 10
+   neighbours, or a device with more than 100, is a hub.
+2. **Edges are taken best first**: by kind (login, link, contact), then by time first seen, then by node. Each joins the groups of
+   its two ends, unless that breaks a limit or joins what was unlinked; nor may a contact bring a person who has one a
+   second value of its namespace: a second e-mail comes only through the user. Two users are one only where a server merged
+   them, and then count as one.
+3. **A person's id is a node**: of its user, the first known; without one, of the first known contact; else of its device.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .evidence import Key, Kind
-from .identifiers import DEVICE, INSTALLATIONS, USER
+from .identifiers import INSTALLATIONS, USER, is_contact, naming_rank
+from .rules import DEFAULT_RULES, IdentityRules
+from .sessions import NOBODY
 
-SHARED_DEVICE = "shared_device"
-TWO_USERS = "two_users"
+UNLINKED = "unlinked"
 
 
 class Edge(NamedTuple):
@@ -32,11 +37,16 @@ class Edge(NamedTuple):
     first_seen: str
     low: int
     high: int
+    last_seen: str
 
     @property
     def key(self) -> Key:
-        """The edge without its time."""
+        """The edge without its times."""
         return Key(self.kind, self.low, self.high)
+
+
+Unlinks = Mapping[tuple[int, int], str]
+"""When two nodes, the smaller first, were last said to be two people: evidence not seen since does not join them."""
 
 
 @dataclass(frozen=True)
@@ -44,61 +54,109 @@ class Resolution:
     """The answer.
 
     Attributes:
-        persons: person by node, for every node that has an edge.
-        refused: the rule that was broken, by edge.
-        shared: the devices found to be places, with those that were known before.
+        persons: person by node, `NOBODY` for places and hubs, for every node that has an edge.
+        refused: the rule that was broken, by edge; edges of nobody's nodes are not listed, they all are.
     """
 
     persons: dict[int, int]
     refused: dict[Key, str]
-    shared: AbstractSet[int]
 
 
 def resolve(
-    edges: Iterable[Edge], namespaces: Mapping[int, str], places: AbstractSet[int] = frozenset()
+    edges: Iterable[Edge],
+    namespaces: Mapping[int, str],
+    *,
+    nobodys: AbstractSet[int] = frozenset(),
+    unlinks: Unlinks | None = None,
+    rules: IdentityRules = DEFAULT_RULES,
 ) -> Resolution:
     """Decide who is who.
 
     Args:
         edges: all the evidence of one or more whole components.
         namespaces: of each node that has an edge.
-        places: installations known to belong to nobody, by their type or by evidence that is not given here.
+        nobodys: nodes known to be nobody's: by their type, or by evidence that is not given here.
+        unlinks: pairs that were unlinked.
+        rules: limits.
 
     Returns:
         Persons and refused evidence.
     """
     ordered = sorted(set(edges))
-    shared = places | shared_devices(ordered, namespaces)
-    groups = _Groups(node for node, namespace in namespaces.items() if namespace == USER)
-    refused: dict[Key, str] = {}
+    groups = _Groups(namespaces, unlinks or {}, rules)
+    refused = {edge.key: rule for edge in ordered if edge.kind is Kind.MERGE and (rule := groups.merge(edge))}
+    closed = nobodys | nobodys_nodes(ordered, namespaces, groups.root, rules)
     first_seen: dict[int, str] = {}
     for edge in ordered:
         for node in (edge.low, edge.high):
             first_seen[node] = min(first_seen.get(node, edge.first_seen), edge.first_seen)
-        if edge.low in shared or edge.high in shared:
-            refused[edge.key] = SHARED_DEVICE
-        elif not groups.join(edge.low, edge.high):
-            refused[edge.key] = TWO_USERS
-    return Resolution(_persons(groups, first_seen, namespaces), refused, shared)
+        if edge.kind is not Kind.MERGE and edge.low not in closed and edge.high not in closed:
+            rule = groups.join(edge)
+            if rule:
+                refused[edge.key] = rule
+    return Resolution(_persons(groups, first_seen, namespaces, closed), refused)
 
 
-def shared_devices(edges: Iterable[Edge], namespaces: Mapping[int, str]) -> set[int]:
-    """Return the installations on which two or more users signed in."""
-    users: defaultdict[int, set[int]] = defaultdict(set)
+def merged_users(merges: Iterable[Edge], unlinks: Unlinks) -> dict[int, int]:
+    """Return what stands for each user that a server has merged with another."""
+    edges = sorted(set(merges))
+    namespaces = {node: USER for edge in edges for node in (edge.low, edge.high)}
+    groups = _Groups(namespaces, unlinks, DEFAULT_RULES)
     for edge in edges:
-        if edge.kind is Kind.LOGIN:
-            for one, other in ((edge.low, edge.high), (edge.high, edge.low)):
-                if namespaces[one] in INSTALLATIONS and namespaces[other] == USER:
-                    users[one].add(other)
-    return {device for device, signed_in in users.items() if len(signed_in) > 1}
+        groups.merge(edge)
+    return {node: groups.root(node) for node in namespaces}
+
+
+def nobodys_nodes(
+    edges: Iterable[Edge], namespaces: Mapping[int, str], user: Callable[[int], int], rules: IdentityRules
+) -> set[int]:
+    """Return the places and hubs among nodes of which all edges are given.
+
+    Args:
+        edges: evidence.
+        namespaces: of its ends.
+        user: gives the one that stands for a user and all who were merged with it.
+        rules: the numbers.
+    """
+    neighbours: defaultdict[int, set[int]] = defaultdict(set)
+    signed_in: defaultdict[int, set[int]] = defaultdict(set)
+    for edge in edges:
+        for node, neighbour in ((edge.low, edge.high), (edge.high, edge.low)):
+            neighbours[node].add(neighbour)
+            if edge.kind is Kind.LOGIN and namespaces[neighbour] == USER:
+                signed_in[node].add(user(neighbour))
+    return {
+        node
+        for node, near in neighbours.items()
+        if (
+            len(near) > rules.hub_device_neighbours
+            or len(signed_in[node]) > 1
+            or _has_many_contacts(near, namespaces, rules)
+            if namespaces[node] in INSTALLATIONS
+            else len(near) > rules.hub_contact_neighbours and namespaces[node] != USER
+        )
+    }
+
+
+def _has_many_contacts(near: set[int], namespaces: Mapping[int, str], rules: IdentityRules) -> bool:
+    if len(near) <= rules.shared_contact_values:
+        return False
+    values = Counter(namespaces[node] for node in near)
+    return any(
+        count > rules.shared_contact_values and is_contact(namespace) for namespace, count in values.items()
+    )
 
 
 class _Groups:
-    """Union-find that knows the user of each group."""
+    """Union-find that knows how many values of each namespace a group has, and refuses what breaks a rule."""
 
-    def __init__(self, users: Iterable[int]) -> None:
+    def __init__(self, namespaces: Mapping[int, str], unlinks: Unlinks, rules: IdentityRules) -> None:
+        self._namespaces = namespaces
+        self._rules = rules
         self._parent: dict[int, int] = {}
-        self._user = {user: user for user in users}  # by root
+        self._values: dict[int, Counter[str]] = {}  # by root, of groups of several nodes
+        self._unlinks = unlinks
+        self._unlinked = {node: {node} for pair in unlinks for node in pair}  # by root
 
     def root(self, node: int) -> int:
         """Return the node that stands for a group."""
@@ -109,37 +167,73 @@ class _Groups:
             node, parent = grandparent, self._parent.get(grandparent, grandparent)
         return node
 
-    def user(self, root: int) -> int | None:
-        """Return the user of a group."""
-        return self._user.get(root)
-
-    def join(self, one: int, other: int) -> bool:
-        """Make one group of two; False, and nothing done, if both have a user."""
-        one, other = self.root(one), self.root(other)
+    def merge(self, edge: Edge) -> str:
+        """Make one user of two, as a server has said; returns the rule that forbids it, empty when it is done."""
+        one, other = self.root(edge.low), self.root(edge.high)
         if one == other:
-            return True
-        if one in self._user and other in self._user:
-            return False
+            return ""
+        if self._is_unlinked(edge, one, other):
+            return UNLINKED
+        self._union(one, other)
+        self._values[one][USER] = 1
+        return ""
+
+    def join(self, edge: Edge) -> str:
+        """Make one group of two; returns the rule that this would break, empty when it is done."""
+        one, other = self.root(edge.low), self.root(edge.high)
+        if one == other:
+            return ""
+        rule = self._broken(edge, one, other)
+        if not rule:
+            self._union(one, other)
+        return rule
+
+    def _broken(self, edge: Edge, one: int, other: int) -> str:
+        ours, theirs = self._count(one), self._count(other)
+        if ours[USER] and theirs[USER]:
+            return "two_users"
+        for namespace in self._brought_by_contact(edge):
+            if ours[namespace] and theirs[namespace]:
+                return f"second_{namespace}"
+        for namespace in sorted(theirs.keys() & ours.keys()):
+            if ours[namespace] + theirs[namespace] > self._rules.limit(namespace):
+                return f"limit_{namespace}"
+        return UNLINKED if self._is_unlinked(edge, one, other) else ""
+
+    def _brought_by_contact(self, edge: Edge) -> list[str]:
+        """Return the contact namespaces of an edge that may not bring a second value; a device's link is no better."""
+        ends = sorted(self._namespaces[node] for node in (edge.low, edge.high))
+        if edge.kind is Kind.CONTACT or (
+            edge.kind is Kind.LINK and any(end in INSTALLATIONS for end in ends)
+        ):
+            return [end for end in ends if is_contact(end)]
+        return []
+
+    def _is_unlinked(self, edge: Edge, one: int, other: int) -> bool:
+        return any(
+            edge.last_seen <= self._unlinks.get((min(a, b), max(a, b)), "")
+            for a in self._unlinked.get(one, ())
+            for b in self._unlinked.get(other, ())
+        )
+
+    def _count(self, root: int) -> Counter[str]:
+        return self._values.get(root) or Counter((self._namespaces[root],))
+
+    def _union(self, one: int, other: int) -> None:
+        self._values[one] = self._count(one) + self._count(other)
         self._parent[other] = one
-        if other in self._user:
-            self._user[one] = self._user[other]
-        return True
+        if other in self._unlinked:
+            self._unlinked[one] = self._unlinked.get(one, set()) | self._unlinked.pop(other)
 
 
-def _persons(groups: _Groups, first_seen: Mapping[int, str], namespaces: Mapping[int, str]) -> dict[int, int]:
+def _persons(
+    groups: _Groups, first_seen: Mapping[int, str], namespaces: Mapping[int, str], closed: AbstractSet[int]
+) -> dict[int, int]:
     members: defaultdict[int, list[int]] = defaultdict(list)
     for node in first_seen:
         members[groups.root(node)].append(node)
     persons: dict[int, int] = {}
-    for root, nodes in members.items():
-        user = groups.user(root)
-        person = (
-            min(nodes, key=lambda n: (*_naming(namespaces[n]), first_seen[n], n)) if user is None else user
-        )
+    for nodes in members.values():
+        person = min(nodes, key=lambda n: (naming_rank(namespaces[n]), first_seen[n], n))
         persons.update(dict.fromkeys(nodes, person))
-    return persons
-
-
-def _naming(namespace: str) -> tuple[bool, bool]:
-    """Sort key for who names a person without a user: a contact before a device before an anonymous id."""
-    return namespace in INSTALLATIONS, namespace != DEVICE
+    return persons | dict.fromkeys(closed & first_seen.keys(), NOBODY)

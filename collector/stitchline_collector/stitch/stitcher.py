@@ -3,8 +3,8 @@
 Enters: an engine. Leaves: rows of the identity tables and two loaded dictionaries. Guaranteed: persons are those that
 `resolve` gives for all the evidence at once, whatever the rounds were; and a crash between any two statements is harmless.
 
-Why it is harmless. The order of a round is: read parts of the inbox; decide; write members, persons, quarantine,
-identifiers; **then** the edges; then drop the parts. An edge counts as news until it is recorded, so a round that died
+Why it is harmless. The order of a round is: read parts of the inbox; write claims; decide; write quarantine, sessions, members,
+persons; **then** the edges; then drop the parts. An edge counts as news until it is recorded, so a round that died
 before that is decided again in full, from the same parts, and finds part of its answer already written. A round that died
 after it finds no news, and only drops the parts. Persons that were written but not loaded into the dictionary are loaded
 at the start of the next round.
@@ -16,16 +16,22 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..engine import Engine, EngineError, Session
+from .claims import Claims, Place
 from .dictionaries import Dictionaries
-from .evidence import Collected, Key, Sighting, collect
+from .evidence import Collected, Key, Sighting, Unlink, collect
+from .force import InForce, RulesInForce
 from .graph import Graph, Region
 from .inbox import Inbox
 from .lease import Lease
 from .ledger import Ledger
-from .resolve import resolve
+from .rebuild import Rebuild
+from .resolve import UNLINKED, resolve
+from .rules import DEFAULT_RULES, IdentityRules
+from .sessions import NOBODY, Owner
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +52,7 @@ class Progress:
         new_edges: of these, those that could change the answer.
         persons_changed: nodes that got another person.
         refused: edges put into quarantine.
+        rebuilds: how often everybody was decided anew.
         standby: whether another stitcher does the work.
     """
 
@@ -58,7 +65,12 @@ class Progress:
     new_edges: int = 0
     persons_changed: int = 0
     refused: int = 0
+    rebuilds: int = 0
     standby: bool = False
+
+
+class Standby(Exception):
+    """Another stitcher does the work."""
 
 
 class Stitcher:
@@ -66,20 +78,29 @@ class Stitcher:
 
     Args:
         engine: migrated.
+        rules: the operator's; they take effect with a full rebuild, or at once where nothing was decided yet.
         interval_s: pause between rounds that found nothing.
         max_rows: sightings decided together; more are taken in several steps.
         fold_rows: changes of persons after which the small dictionary is folded into the large one.
     """
 
     def __init__(
-        self, engine: Engine, *, interval_s: float = 0.5, max_rows: int = 20_000, fold_rows: int = 100_000
+        self,
+        engine: Engine,
+        rules: IdentityRules = DEFAULT_RULES,
+        *,
+        interval_s: float = 0.5,
+        max_rows: int = 20_000,
+        fold_rows: int = 100_000,
     ) -> None:
         self.progress = Progress()
         self._engine = engine
+        self._wanted = rules
         self._interval_s = interval_s
         self._max_rows = max_rows
         self._fold_rows = fold_rows
         self._desk: _Desk | None = None
+        self._is_rebuild_wanted = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Stitch until told to stop; ClickHouse may come and go meanwhile."""
@@ -103,11 +124,14 @@ class Stitcher:
         Raises:
             EngineError: ClickHouse broke off; the next round does it again.
         """
-        desk = self._desk = self._desk or _Desk(self._engine)
+        desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
         self.progress.standby = not desk.lease.held()
         if self.progress.standby:
             desk.dictionaries.forget()
             return False
+        if desk.needs_rebuild or self._is_rebuild_wanted.is_set():
+            self.rebuild()
+            self._is_rebuild_wanted.clear()
         desk.dictionaries.load_if_stale()
         parts = desk.inbox.parts(self._max_rows)
         if not parts.names:
@@ -123,15 +147,48 @@ class Stitcher:
         self.progress.last_round_s = time.monotonic() - began
         return parts.more
 
+    def rebuild(self) -> int:
+        """Decide everybody anew, by the rules that are wanted now.
+
+        Returns:
+            Nodes that got another person.
+
+        Raises:
+            EngineError: ClickHouse broke off; the persons of before hold.
+            Standby: another stitcher is at work.
+        """
+        desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
+        if not desk.lease.held():
+            raise Standby("another collector is stitching: ask that one, or stop it")
+        desk.dictionaries.load_if_stale()
+        rebuild = Rebuild(desk.session, self._wanted, desk.force.blocked_by(self._wanted))
+        with rebuild.working_tables():
+            rebuild.decide()
+            known_from = desk.dictionaries.next_moment()
+            for sessions in rebuild.sessions(desk.claims):
+                desk.ledger.write_sessions(sessions, known_from)
+            changed = rebuild.write(known_from)
+        desk.use(desk.force.enforce(self._wanted))
+        desk.dictionaries.note(known_from, changed, 0)
+        desk.dictionaries.fold()
+        self.progress.rebuilds += 1
+        return changed
+
+    def ask_for_rebuild(self) -> None:
+        """Let the running stitcher rebuild before its next round; from any thread."""
+        self._is_rebuild_wanted.set()
+
     def close(self) -> None:
         """Close the session; harmless when repeated. For a stitcher whose rounds are called one by one."""
         self._leave()
 
     def _decide(self, desk: _Desk, sightings: list[Sighting]) -> None:
-        collected = collect(sightings)
+        collected = collect(sightings, desk.rules)
+        desk.ledger.write_claims(collected)
         news = _news(desk.graph, collected)
-        if news:
-            self._resolve(desk, desk.graph.region(news, collected))
+        unlinks = _new_unlinks(desk.graph, collected)
+        region = desk.graph.region(news, unlinks, collected) if news or unlinks else Region()
+        self._resolve(desk, region, collected)
         desk.ledger.write_evidence(collected, news)
         self.progress.sightings += len(sightings)
         self.progress.edges += len(collected.edges)
@@ -139,28 +196,48 @@ class Stitcher:
         if sightings:
             self.progress.lag_s = _age_s(min(sighting.known_at for sighting in sightings))
 
-    def _resolve(self, desk: _Desk, region: Region) -> None:
-        resolution = resolve(region.ordered(), region.namespaces, region.places)
-        known_from = desk.dictionaries.next_moment()
-        previous = desk.graph.persons(region.decided)
+    def _resolve(self, desk: _Desk, region: Region, collected: Collected) -> None:
+        resolution = resolve(
+            region.ordered(),
+            region.namespaces,
+            nobodys=region.nobodys,
+            unlinks=region.unlinks,
+            rules=desk.rules,
+        )
+        persons = {node: resolution.persons.get(node, node) for node in region.decided}
+        persons |= dict.fromkeys(collected.blocked, NOBODY)
+        previous = region.previous | desk.graph.persons(collected.blocked)
         changed = {
-            node: resolution.persons[node]
-            for node in sorted(region.decided)
-            if previous.get(node, node) != resolution.persons[node]
+            node: person for node, person in sorted(persons.items()) if previous.get(node, node) != person
         }
-        if changed:
-            desk.dictionaries.note(known_from, len(changed))
-            desk.ledger.write_persons(changed, previous, known_from)
-            desk.dictionaries.load_recent()
-        # Also of what is news: a round that died may have refused it, and evidence since then may have changed that.
+        sessions = self._sessions(desk, persons, changed, collected)
         refused_before = desk.graph.quarantined(region.edges)
         verdicts = {
             key: resolution.refused.get(key, "") for key in resolution.refused.keys() | refused_before.keys()
         }
         verdicts = {key: rule for key, rule in verdicts.items() if rule != refused_before.get(key, "")}
+        if not (changed or sessions or verdicts):
+            return
+        known_from = desk.dictionaries.next_moment()
+        desk.dictionaries.note(known_from, len(changed), len(sessions))
+        # Persons last: what they say is decided is not read again, so all that follows from it must be written by then.
         desk.ledger.write_quarantine(verdicts, region.namespaces, known_from)
+        desk.ledger.write_sessions(sessions, known_from)
+        desk.ledger.write_persons(changed, previous, known_from)
+        desk.dictionaries.load_recent()
         self.progress.persons_changed += len(changed)
         self.progress.refused += sum(1 for rule in verdicts.values() if rule)
+
+    def _sessions(
+        self, desk: _Desk, persons: Mapping[int, int], changed: Mapping[int, int], collected: Collected
+    ) -> dict[Place, list[Owner]]:
+        """Decide whose the sessions are on devices that became nobody's, and those with new claims where that is long known."""
+        became = {node for node, person in changed.items() if person == NOBODY}
+        unknown = {claim.device_node for claim in collected.claims} - persons.keys()
+        known = {**persons, **desk.graph.persons(unknown)}
+        nobodys = {node for node, person in known.items() if person == NOBODY}
+        touched = [claim for claim in collected.claims if claim.device_node in nobodys - became]
+        return desk.claims.changed(became, touched) if became or touched else {}
 
     def _leave(self) -> None:
         if self._desk is None:
@@ -176,22 +253,31 @@ class Stitcher:
 class _Desk:
     """A session and what works with it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, wanted: IdentityRules) -> None:
         self.session: Session = engine.session()
         self.inbox = Inbox(self.session)
-        self.graph = Graph(self.session)
         self.ledger = Ledger(self.session)
         self.dictionaries = Dictionaries(self.session)
         self.lease = Lease(self.session, needed=not engine.embedded)
+        self.claims = Claims(self.session)
+        self.force = RulesInForce(self.session)
+        self.use(self.force.begin(wanted))
+
+    def use(self, force: InForce) -> None:
+        """Take other rules."""
+        self.rules = force.rules
+        self.needs_rebuild = force.needs_rebuild
+        self.graph = Graph(self.session, force.blocked, force.rules.hub_device_neighbours)
 
 
 def _news(graph: Graph, collected: Collected) -> list[Key]:
-    """Return the edges that can change the answer: not recorded, or not that early, or now seen to be at a place.
+    """Return the edges that can change the answer.
 
+    They are not recorded, or not that early, or now seen to be at a place, or seen again after an unlink refused them.
     Even an edge within one person is news: earlier evidence may come late, and change who was first.
     """
     recorded = graph.recorded(collected.edges)
-    return [
+    news = [
         key
         for key, seen in collected.edges.items()
         if (known := recorded.get(key)) is None
@@ -199,6 +285,28 @@ def _news(graph: Graph, collected: Collected) -> list[Key]:
         or (key.low in seen.places and not known.low_is_place)
         or (key.high in seen.places and not known.high_is_place)
     ]
+    if graph.any_unlinked():
+        seen_later = [
+            key
+            for key, known in recorded.items()
+            if key in collected.edges and collected.edges[key].last_seen > known.last_seen
+        ]
+        news += [
+            key for key, rule in graph.quarantined(seen_later).items() if rule == UNLINKED and key not in news
+        ]
+    return news
+
+
+def _new_unlinks(graph: Graph, collected: Collected) -> set[Unlink]:
+    """Return what was unlinked, or withdrawn, later than is recorded."""
+    if not collected.unlinks:
+        return set()
+    recorded = graph.unlinked(node for one in collected.unlinks for node in (one.low, one.high))
+    return {
+        one
+        for one in collected.unlinks
+        if one.at > recorded.get((one.low, one.high), ("", ""))[1 if one.is_withdrawn else 0]
+    }
 
 
 def _age_s(moment: str) -> float:

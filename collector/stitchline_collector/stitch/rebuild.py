@@ -1,0 +1,371 @@
+"""Everybody decided anew from all evidence, by set operations inside ClickHouse.
+
+Enters: the evidence tables and the rules. Leaves: rows of the identity tables, only where the answer differs from what stands
+there. Guaranteed: the answer that `resolve` gives for all evidence at once, and so the answer of the rounds. Whatever dies in
+between left nothing but evidence and decisions that the next rebuild sees.
+
+How. Nobody's nodes are counted out. The rest falls into connected components, found by contraction: each node takes a
+label out of its neighbours, a user's wherever there is one, and the edges between different labels are the next, much
+smaller graph. A component in which no rule can be broken is one person. The others, few, are resolved one by one, by the
+same function as in a round.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from ..engine import Session
+from .claims import Claims, Place
+from .evidence import Key, Kind
+from .resolve import Edge, Unlinks, merged_users, resolve
+from .rules import IdentityRules
+from .sessions import Owner
+from .statements import array
+
+log = logging.getLogger(__name__)
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_SLICE_NODES = 200_000  # nodes of doubtful components, or devices, in memory at a time
+_TABLES = {
+    "rebuild_nobodys": "node UInt64",
+    "rebuild_nodes": "node UInt64, namespace LowCardinality(String), first_seen DateTime64(3, 'UTC'), label UInt64",
+    "rebuild_links": "node UInt64, neighbour UInt64",
+    "rebuild_links_next": "node UInt64, neighbour UInt64",
+    "rebuild_labels": "round UInt16, node UInt64, label UInt64",
+    "rebuild_final": "node UInt64, label UInt64",
+    "rebuild_components": "label UInt64, person_id UInt64, is_doubtful UInt8",
+    "rebuild_persons": "node UInt64, person_id UInt64",
+    "rebuild_refused": "node UInt64, neighbour UInt64, kind UInt8, namespace String, neighbour_namespace String, rule String",
+}
+_DEVICES = "('device', 'anonymous')"
+
+# What joins nobody. Pairs seen in several ways count once.
+_NOBODYS = f"""
+INSERT INTO rebuild_nobodys
+SELECT node
+FROM
+(
+    SELECT node, neighbour, any(namespace) AS own, any(neighbour_namespace) AS other, max(is_place) AS place,
+        max(kind = 'login') AS is_login
+    FROM identity_edges
+    WHERE node NOT IN ({{blocked}}) AND neighbour NOT IN ({{blocked}})
+    GROUP BY node, neighbour
+)
+GROUP BY node
+HAVING max(place)
+    OR any(own) IN {_DEVICES} AND (count() > {{hub_device_neighbours}} OR {{signed_in}} > 1)
+    OR any(own) NOT IN ('device', 'anonymous', 'user') AND count() > {{hub_contact_neighbours}}
+UNION DISTINCT
+SELECT node
+FROM identity_edges
+WHERE namespace IN {_DEVICES} AND neighbour_namespace NOT IN ('device', 'anonymous', 'user')
+    AND neighbour NOT IN ({{blocked}})
+GROUP BY node, neighbour_namespace
+HAVING uniqExact(neighbour) > {{shared_contact_values}}
+UNION DISTINCT
+SELECT arrayJoin({{blocked}})
+"""  # noqa: S608 -- made of constants and numbers
+
+# The first contraction: a node takes the label of its user, else the smallest among itself and its neighbours.
+_LABEL = """multiIf(
+        any(own) = 'user', node,
+        countIf(other = 'user' AND is_open) > 0, minIf(neighbour, other = 'user' AND is_open),
+        countIf(is_open) = 0, node,
+        least(node, minIf(neighbour, is_open)))"""
+_PAIRS = """
+    SELECT node, neighbour, any(namespace) AS own, any(neighbour_namespace) AS other, min(first_seen) AS since,
+        neighbour NOT IN (SELECT node FROM rebuild_nobodys) AS is_open
+    FROM identity_edges
+    WHERE node NOT IN (SELECT node FROM rebuild_nobodys)
+    GROUP BY node, neighbour
+"""
+_NODES = f"""
+INSERT INTO rebuild_nodes
+SELECT node, any(own), min(since), {_LABEL}
+FROM ({_PAIRS})
+GROUP BY node
+"""  # noqa: S608 -- made of constants
+# A user's label is itself, so a pair with a user needs no second look. The two directions of any other pair bring the labels of
+# both ends together: no join.
+_LINKS = f"""
+INSERT INTO rebuild_links
+SELECT DISTINCT one, another
+FROM
+(
+    SELECT min(least(low, high)) AS one, max(greatest(low, high)) AS another
+    FROM
+    (
+        SELECT if(neighbour.2, label, node) AS a, neighbour.1 AS b, label AS low, if(neighbour.2, b, label) AS high
+        FROM
+        (
+            SELECT node, {_LABEL} AS label, any(own) = 'user' AS is_user,
+                groupArrayIf((neighbour, other = 'user'), is_open) AS neighbours
+            FROM ({_PAIRS})
+            GROUP BY node
+        )
+        ARRAY JOIN neighbours AS neighbour
+        WHERE if(neighbour.2, neighbour.1 != label, NOT is_user)
+    )
+    GROUP BY least(a, b), greatest(a, b)
+)
+WHERE one != another
+"""  # noqa: S608 -- made of constants
+
+# Each further contraction: labels for what is left, and the links between different labels.
+_LABELS = """
+INSERT INTO rebuild_labels
+SELECT {round}, node, least(node, min(neighbour))
+FROM (SELECT node, neighbour FROM rebuild_links UNION ALL SELECT neighbour, node FROM rebuild_links)
+GROUP BY node
+"""
+_NEXT_LINKS = """
+INSERT INTO rebuild_links_next
+SELECT DISTINCT least(one.label, other.label), greatest(one.label, other.label)
+FROM rebuild_links AS links
+INNER JOIN (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS one ON links.node = one.node
+INNER JOIN (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS other ON links.neighbour = other.node
+WHERE one.label != other.label
+"""
+_COMPOSE = """
+INSERT INTO rebuild_final
+SELECT labels.node, if(further.label = 0, labels.label, further.label)
+FROM (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS labels
+LEFT JOIN rebuild_final AS further ON further.node = labels.label
+"""
+
+# A component that breaks nothing is one person, named as in `resolve`.
+_COMPONENTS = """
+INSERT INTO rebuild_components
+SELECT
+    component,
+    argMin(node, (transform(namespace, ['user', 'device', 'anonymous'], [0, 2, 3], 1), first_seen, node)),
+    countIf(namespace = 'user') > 1 OR countIf(namespace = 'email') > 1 OR countIf(namespace = 'phone') > 1
+        OR countIf(namespace NOT IN ('user', 'device', 'anonymous', 'email', 'phone')) > 1
+        OR countIf(namespace = 'device') > {devices} OR countIf(namespace = 'anonymous') > {anonymous}
+        OR max(node IN (SELECT node FROM identity_unlinks))
+FROM
+(
+    SELECT nodes.node AS node, namespace, first_seen, if(final.label = 0, nodes.label, final.label) AS component
+    FROM rebuild_nodes AS nodes
+    LEFT JOIN rebuild_final AS final ON final.node = nodes.label
+)
+GROUP BY component
+"""
+_MEMBERS = """
+SELECT nodes.node AS node, if(final.label = 0, nodes.label, final.label) AS component
+FROM rebuild_nodes AS nodes
+LEFT JOIN rebuild_final AS final ON final.node = nodes.label
+"""
+_SIMPLE = f"""
+INSERT INTO rebuild_persons
+SELECT members.node, components.person_id
+FROM ({_MEMBERS}) AS members
+INNER JOIN (SELECT label, person_id FROM rebuild_components WHERE NOT is_doubtful) AS components ON components.label = members.component
+UNION ALL
+SELECT node, 0 FROM rebuild_nobodys
+"""  # noqa: S608 -- made of constants
+_DOUBTFUL = f"""
+SELECT node, neighbour, toUInt8(kind), any(namespace), any(neighbour_namespace), toString(min(first_seen)),
+    toString(max(last_seen)), neighbour IN (SELECT node FROM rebuild_nobodys)
+FROM identity_edges
+WHERE node IN (
+    SELECT members.node FROM ({_MEMBERS}) AS members
+    WHERE members.component IN (SELECT label FROM rebuild_components WHERE is_doubtful)
+        AND sipHash64(members.component) % {{slices}} = {{slice}})
+    AND neighbour NOT IN ({{blocked}})
+GROUP BY node, neighbour, kind
+"""  # noqa: S608 -- made of constants
+
+_BEFORE = "dictGetOrDefault('identity_recent', 'person_id', node, dictGetOrDefault('identity_base', 'person_id', node, node))"
+# What is not decided any more, because its values were blocked or erased, is its own person again.
+_DECIDED = """
+SELECT node, person_id FROM rebuild_persons
+UNION ALL
+SELECT node, node AS person_id FROM identity_map WHERE person_id != node AND node NOT IN (SELECT node FROM rebuild_persons)
+"""
+_WRITE_MEMBERS = f"""
+INSERT INTO identity_members (person_id, node)
+SELECT person_id, node FROM ({_DECIDED}) WHERE person_id != node AND person_id != {_BEFORE}
+"""  # noqa: S608 -- made of constants
+_WRITE_LOG = f"""
+INSERT INTO identity_log (node, known_from, person_id, previous_person_id)
+SELECT node, {{known_from:DateTime64(6, 'UTC')}}, person_id, {_BEFORE} AS before FROM ({_DECIDED}) WHERE person_id != before
+"""  # noqa: S608 -- made of constants
+_WRITE_QUARANTINE = """
+INSERT INTO identity_quarantine_raw (node, neighbour, kind, namespace, neighbour_namespace, rule, known_from)
+SELECT node, neighbour, kind, max(space), max(neighbour_space), max(wanted) AS verdict, {known_from:DateTime64(6, 'UTC')}
+FROM
+(
+    SELECT node, neighbour, CAST(kind, 'Enum8(\\'login\\' = 1, \\'link\\' = 2, \\'contact\\' = 3, \\'merge\\' = 4)') AS kind,
+        namespace AS space, neighbour_namespace AS neighbour_space, rule AS wanted, '' AS stands
+    FROM rebuild_refused
+    UNION ALL
+    SELECT node, neighbour, kind, toString(namespace), toString(neighbour_namespace), '', toString(rule)
+    FROM identity_quarantine_raw FINAL
+)
+GROUP BY node, neighbour, kind
+HAVING verdict != max(stands)
+"""
+
+
+class Rebuild:
+    """One rebuild.
+
+    Args:
+        session: the stitcher's own.
+        rules: to decide by.
+        blocked: nodes of the values that name nobody.
+        say: told what is being done.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        rules: IdentityRules,
+        blocked: frozenset[int],
+        say: Callable[[str], None] = log.info,
+    ) -> None:
+        self._session = session
+        self._rules = rules
+        self._blocked = blocked
+        self._say = say
+        self._numbers = {
+            "blocked": array(sorted(blocked)),
+            "hub_device_neighbours": rules.hub_device_neighbours,
+            "hub_contact_neighbours": rules.hub_contact_neighbours,
+            "shared_contact_values": rules.shared_contact_values,
+            "devices": rules.limit("device"),
+            "anonymous": rules.limit("anonymous"),
+        }
+
+    @contextmanager
+    def working_tables(self) -> Iterator[None]:
+        """Give it the tables it works in."""
+        self._drop_tables()
+        for name, columns in _TABLES.items():
+            self._session.command(f"CREATE TABLE {name} ({columns}) ENGINE = MergeTree ORDER BY tuple()")
+        try:
+            yield
+        finally:
+            self._drop_tables()
+
+    def decide(self) -> None:
+        """Find the person of every node that has evidence."""
+        self._say("places and hubs")
+        unlinks = self._unlinks()
+        self._count_nobodys(unlinks)
+        self._say("connected components")
+        self._run(_NODES)
+        self._run(_LINKS)
+        self._contract()
+        self._say("persons")
+        self._run(_COMPONENTS)
+        self._run(_SIMPLE)
+        self._resolve_doubtful(unlinks)
+
+    def write(self, known_from: str) -> int:
+        """Write what differs from what stands there; returns how many nodes got another person."""
+        self._say("writing what differs")
+        moment = {"known_from": known_from}
+        self._session.command(_WRITE_QUARANTINE, moment)
+        self._session.command(_WRITE_MEMBERS)
+        self._session.command(_WRITE_LOG, moment)
+        written = self._session.query(
+            "SELECT count() FROM identity_log WHERE known_from = {known_from:DateTime64(6, 'UTC')}", moment
+        )
+        return int(written[0][0])
+
+    def sessions(self, claims: Claims) -> Iterator[dict[Place, list[Owner]]]:
+        """Decide whose the sessions are on all shared devices; some at a time, those that differ from what stands there."""
+        counted = self._session.query("SELECT count() FROM rebuild_nobodys")
+        slices = -(-int(counted[0][0]) // _SLICE_NODES)
+        for number in range(slices):
+            rows = self._session.query(
+                "SELECT node FROM rebuild_nobodys WHERE sipHash64(node) % {slices:UInt32} = {number:UInt32}",
+                {"slices": slices, "number": number},
+            )
+            yield claims.changed({node for (node,) in rows}, [])
+
+    def _run(self, statement: str, **numbers: object) -> None:
+        self._session.command(statement.format(**self._numbers, **numbers))
+
+    def _contract(self) -> None:
+        number = 0
+        while self._session.query("SELECT count() FROM rebuild_links")[0][0]:
+            number += 1
+            self._run(_LABELS, round=number)
+            self._run(_NEXT_LINKS, round=number)
+            self._session.command("EXCHANGE TABLES rebuild_links AND rebuild_links_next")
+            self._session.command("TRUNCATE TABLE rebuild_links_next")
+        for back in range(number, 0, -1):
+            self._run(_COMPOSE, round=back)
+
+    def _unlinks(self) -> dict[tuple[int, int], str]:
+        rows = self._session.query(
+            "SELECT node, neighbour, toString(max(unlinked_at)) FROM identity_unlinks WHERE node < neighbour "
+            "GROUP BY node, neighbour HAVING max(unlinked_at) > max(relinked_at)"
+        )
+        return {(node, neighbour): moment for node, neighbour, moment in rows}
+
+    def _count_nobodys(self, unlinks: Unlinks) -> None:
+        rows = self._session.query(
+            "SELECT node, neighbour, toString(min(first_seen)), toString(max(last_seen)) FROM identity_edges "
+            "WHERE kind = 'merge' AND node < neighbour GROUP BY node, neighbour"
+        )
+        account = merged_users(
+            (Edge(Kind.MERGE, first, low, high, last) for low, high, first, last in rows), unlinks
+        )
+        signed_in = "countIf(is_login AND other = 'user')"
+        if account:  # users that a server has merged count as one
+            accounts = f"transform(neighbour, {array(account)}, {array(account.values())}, neighbour)"
+            signed_in = f"uniqExactIf({accounts}, is_login AND other = 'user')"
+        self._run(_NOBODYS, signed_in=signed_in)
+
+    def _resolve_doubtful(self, unlinks: Unlinks) -> None:
+        counted = self._session.query(
+            f"SELECT count() FROM ({_MEMBERS}) AS members "  # noqa: S608 -- made of constants
+            "WHERE members.component IN (SELECT label FROM rebuild_components WHERE is_doubtful)"
+        )
+        nodes = int(counted[0][0])
+        slices = -(-nodes // _SLICE_NODES)
+        for number in range(slices):
+            self._say(f"resolving one by one: {number + 1} of {slices}, {nodes:,} identifiers in all")
+            rows = self._session.query(_DOUBTFUL.format(slices=slices, slice=number, **self._numbers))
+            self._resolve(rows, unlinks)
+
+    def _resolve(self, rows: Iterable[tuple[Any, ...]], unlinks: Unlinks) -> None:
+        edges: set[Edge] = set()
+        namespaces: dict[int, str] = {}
+        nobodys: set[int] = set()
+        for node, neighbour, kind, own, other, first_seen, last_seen, is_nobodys in rows:
+            edges.add(Edge(Kind(kind), first_seen, min(node, neighbour), max(node, neighbour), last_seen))
+            namespaces[node], namespaces[neighbour] = own, other
+            if is_nobodys:
+                nobodys.add(neighbour)
+        resolution = resolve(edges, namespaces, nobodys=nobodys, unlinks=unlinks, rules=self._rules)
+        self._insert(
+            "rebuild_persons",
+            ((node, person) for node, person in resolution.persons.items() if node not in nobodys),
+        )
+        self._insert(
+            "rebuild_refused",
+            (_refused_row(key, namespaces, rule) for key, rule in resolution.refused.items()),
+        )
+
+    def _insert(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+        columns = [column.split()[0] for column in _TABLES[table].split(", ")]
+        if body := _encode_lines(list(rows)):
+            self._session.insert_body(table, columns, body, "JSONCompactEachRow")
+
+    def _drop_tables(self) -> None:
+        for name in _TABLES:
+            self._session.command(f"DROP TABLE IF EXISTS {name} SYNC")
+
+
+def _refused_row(key: Key, namespaces: dict[int, str], rule: str) -> tuple[object, ...]:
+    return key.low, key.high, key.kind, namespaces[key.low], namespaces[key.high], rule
