@@ -154,7 +154,7 @@ FROM
         has_user(p) AND (place = 1 OR place = 0 AND signs_in(d)) AND percent('signed in', session) < 75 AS is_signed_in,
         toDateTime64({{first_day:String}}, 3, 'UTC') + toIntervalDay(toUInt64(n / {{events:UInt64}} * {DAYS}))
             + toIntervalMillisecond(sipHash64('time', session) % 86000000 + step * 25000 + sipHash64('jitter', n) % 20000) AS at
-    FROM numbers({{first:UInt64}}, {{count:UInt64}})
+    FROM numbers_mt({{first:UInt64}}, {{count:UInt64}})
 )
 """
 _CLAIMS = """

@@ -230,7 +230,7 @@ def _open(body: bytes) -> Envelope:
     except RecursionError:
         raise Unreadable("nested too deep to be read") from None
     except msgspec.MsgspecError as error:
-        mended = _mend_surrogates(body)
+        mended = mend_surrogates(body)
         if mended == body:
             raise Unreadable(str(error)) from None
     return _open(mended)
@@ -275,7 +275,7 @@ _SURROGATES = re.compile(
 )
 
 
-def _mend_surrogates(body: bytes) -> bytes:
+def mend_surrogates(body: bytes) -> bytes:
     r"""Replace halves of surrogate pairs by U+FFFD: browsers send `\ud83d` for a string cut inside an emoji."""
     return _SURROGATES.sub(lambda m: rb"\ufffd" if m[1] else m[0], body)
 
@@ -300,5 +300,6 @@ __all__ = [
     "Unreadable",
     "decode",
     "fault",
+    "mend_surrogates",
     "time_of",
 ]

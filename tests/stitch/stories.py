@@ -91,10 +91,10 @@ def node(session: Session, namespace: str, value: str) -> int:
 
 
 def groups(engine: Engine) -> set[frozenset[str]]:
-    """The identifiers of each person, as `namespace:value`, for those that have evidence."""
+    """The identifiers of each person, as `namespace:value`, for those that have evidence; nobody's are alone."""
     session = engine.session()
     rows = session.query(
-        "SELECT groupArray(concat(namespace, ':', value)) FROM identifiers GROUP BY person_id"
+        "SELECT groupArray(concat(namespace, ':', value)) FROM identifiers GROUP BY if(person_id = 0, node, person_id)"
     )
     session.close()
     return {frozenset(row[0]) for row in rows}
@@ -110,6 +110,12 @@ def state(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
         "edges": "SELECT node, neighbour, kind, any(namespace), any(neighbour_namespace), max(is_place), min(first_seen),"
         " max(last_seen), min(known_at), length(groupUniqArrayArray(64)(sessions))"
         " FROM identity_edges GROUP BY node, neighbour, kind ORDER BY ALL",
+        "unlinks": "SELECT node, neighbour, max(unlinked_at), max(relinked_at) FROM identity_unlinks GROUP BY ALL ORDER BY ALL",
+        "claims": "SELECT device_node, session_node, kind, node, moment, min(at) FROM identity_claims GROUP BY ALL ORDER BY ALL",
+        "owners": "SELECT session_node, toString(argMax(starts, known_from)), toString(argMax(owners, known_from))"
+        " FROM identity_sessions WHERE device_node IN (SELECT node FROM identity_map WHERE person_id = 0)"
+        " GROUP BY session_node ORDER BY ALL",
+        "events": "SELECT event_id, person_id, deciding_node, found_by FROM person_events ORDER BY ALL",
         "nodes": "SELECT node, any(namespace), any(value), min(first_seen) FROM identity_nodes GROUP BY node ORDER BY ALL",
         # A member that left may stay written down; one that is there must be.
         "members": "SELECT DISTINCT m.person_id, m.node FROM identity_members AS m"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from stitchline_collector.engine import EngineUnavailable
-from stitchline_collector.stitch import Stitcher
+from stitchline_collector.stitch import IdentityRules, Stitcher
 from tests.stitch.stories import event, load, state
 from tests.stitch.test_stitcher import stitch
 
@@ -23,29 +24,46 @@ AtOnce = Callable[[list[dict[str, Any]]], State]
 
 
 def story(luck: random.Random, events: int = 40, town: int = 0) -> list[dict[str, Any]]:
-    """A small town in which everything happens: shared devices, kiosks, forwarded links, late events."""
+    """A small town in which everything happens: shared devices, kiosks, forwarded links, merges, unlinks, late events."""
 
     def one_of(names: str) -> str:
         return f"{luck.choice(names)}{town}"
 
     happened = []
     for _ in range(events):
-        told = {}
+        told: dict[str, Any] = {}
         if luck.random() < 0.4:
             told["user"] = one_of("ABCD")
         if luck.random() < 0.4:
-            told["email"] = one_of("efgh")
+            told["email"] = one_of("efghijkl")
         if luck.random() < 0.2:
             told["anonymous"] = one_of("xyz")
+        if luck.random() < 0.1:
+            told["loyalty"] = luck.choice([one_of("mn"), "null", "blocked"])
         device = luck.choice(["", *(one_of("PQRSK") for _ in range(5))])
-        kind = luck.choice(["track", "track", "identify", "link"])
-        linked = {luck.choice(["device", "email"]): one_of("PQef")} if kind == "link" else {}
-        # Only some events know that K is a kiosk.
-        device_type = "kiosk" if device.startswith("K") and luck.random() < 0.3 else "phone"
+        kind = luck.choice(["track", "track", "track", "identify", "link", "logout", "unlink"])
+        linked = {}
+        if kind in ("link", "unlink"):
+            linked = {luck.choice(["device", "email", "user"]): one_of("PQefAB")}
         happened.append(
-            event(luck.randrange(500), device, type=kind, linked=linked, device_type=device_type, **told)
+            event(
+                luck.randrange(200),
+                device,
+                type=kind,
+                name=luck.choice(["relink", "unlink"]),
+                linked=linked,
+                # Only some events know that K is a kiosk.
+                device_type="kiosk" if device.startswith("K") and luck.random() < 0.3 else "phone",
+                session=one_of("123") if luck.random() < 0.8 else "",
+                by_server=luck.random() < 0.1,
+                **told,
+            )
         )
     return happened
+
+
+STATEMENTS = 80  # tried as the one a round dies at
+RULES = IdentityRules(limits={"device": 2}, hub_contact_neighbours=5, blocked=("loyalty:blocked",))
 
 
 @pytest.fixture
@@ -54,12 +72,12 @@ def at_once(engine: Engine) -> Any:
 
     def told(events: list[dict[str, Any]]) -> dict[str, Any]:
         load(engine, events)
-        stitch(engine)
+        stitch(engine, RULES)
         found = state(engine)
         session = engine.session()
         names = (
             "events_raw identity_inbox identity_edges identity_nodes identity_log identity_members "
-            "identity_quarantine_raw identity_folds"
+            "identity_quarantine_raw identity_folds identity_unlinks identity_claims identity_sessions identity_rules"
         )
         for table in names.split():
             session.command(f"TRUNCATE TABLE {table}")
@@ -70,13 +88,37 @@ def at_once(engine: Engine) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_a_rebuild_gives_what_the_rounds_gave_to_the_row(engine: Engine, seed: int) -> None:
+    luck = random.Random(seed)
+    stitcher = Stitcher(engine, RULES, max_rows=7)
+    for town in range(4):
+        load(engine, story(luck, 60, town))
+        while stitcher.round():
+            pass
+    expected = state(engine)
+    assert stitcher.rebuild() == 0, "the rounds had decided otherwise"
+    assert_same(state(engine), expected)
+    stitcher.close()
+    session = engine.session()
+    for (
+        table
+    ) in "identity_log identity_members identity_quarantine_raw identity_folds identity_sessions".split():
+        session.command(f"TRUNCATE TABLE {table}")
+    session.close()
+    anew = Stitcher(engine, RULES)
+    anew.rebuild()
+    anew.close()
+    assert_same(state(engine), expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_any_order_and_batches_give_what_one_batch_gives(engine: Engine, at_once: AtOnce, seed: int) -> None:
     luck = random.Random(seed)
     events = story(luck)
     expected = at_once(events)
     again = events + luck.sample(events, 10)
     luck.shuffle(again)
-    stitcher = Stitcher(engine, max_rows=luck.choice([1, 3, 1000]), fold_rows=luck.choice([1, 1000]))
+    stitcher = Stitcher(engine, RULES, max_rows=luck.choice([1, 3, 1000]), fold_rows=luck.choice([1, 1000]))
     while again:
         cut = luck.randint(1, 20)
         load(engine, again[:cut])
@@ -133,22 +175,65 @@ class FragileEngine:
 def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine: Engine, at_once: AtOnce) -> None:
     luck = random.Random(7)
     # A town of its own for each crash: what a crash breaks, no later evidence may mend.
-    towns = [(story(luck, 15, town), story(luck, 15, town)) for town in range(40)]
+    towns = [(story(luck, 15, town), story(luck, 15, town)) for town in range(STATEMENTS)]
     expected = at_once([happened for first, second in towns for happened in first + second])
     load(engine, [happened for first, _ in towns for happened in first])
-    stitch(engine)
+    stitch(engine, RULES)
     outcomes = []
     for dies_at, (_, second) in enumerate(towns, start=1):
         load(engine, second)
         fragile = Stitcher(
-            cast("Engine", FragileEngine(engine, dies_at, after=dies_at % 2 == 0)), fold_rows=1
+            cast("Engine", FragileEngine(engine, dies_at, after=dies_at % 2 == 0)), RULES, fold_rows=1
         )
         outcomes.append(_dies(fragile))
         fragile.close()
-    stitch(engine)
+    stitch(engine, RULES)
     assert_same(state(engine), expected)
     assert outcomes.index(False) > 15, "rounds have become shorter than this test believes"
     assert not outcomes[-1], "a round has more statements than this test tries"
+
+
+def test_a_rebuild_that_dies_anywhere_is_made_good_by_the_next(engine: Engine) -> None:
+    luck = random.Random(9)
+    load(engine, [happened for town in range(8) for happened in story(luck, 30, town)])
+    stitch(engine, RULES)
+    expected = state(engine)
+    session = engine.session()
+    for dies_at in range(8, 100, 3):
+        # As if everything had been decided by another rule.
+        session.command(
+            "INSERT INTO identity_log SELECT node, now64(6), 0, 0 FROM identity_nodes WHERE node % 3 = 0"
+        )
+        dying = Stitcher(cast("Engine", FragileEngine(engine, dies_at, after=dies_at % 2 == 0)), RULES)
+        with contextlib.suppress(Crash):
+            dying.rebuild()
+        dying.close()
+        whole = Stitcher(engine, RULES)
+        whole.rebuild()
+        whole.close()
+        assert_same(state(engine), expected)
+    session.close()
+
+
+@pytest.mark.torture
+def test_ten_thousand_towns_in_any_order_and_batches_are_as_at_once_and_as_rebuilt(
+    engine: Engine, at_once: AtOnce
+) -> None:
+    luck = random.Random(13)
+    events = [happened for town in range(10_000) for happened in story(luck, 15, town)]
+    expected = at_once(events)
+    again = events + luck.sample(events, 10_000)
+    luck.shuffle(again)
+    stitcher = Stitcher(engine, RULES)
+    for start in range(0, len(again), 5_000):
+        load(engine, again[start : start + 5_000])
+        stitcher.round()
+    while stitcher.round():
+        pass
+    assert_same(state(engine), expected)
+    assert stitcher.rebuild() == 0
+    stitcher.close()
+    assert_same(state(engine), expected)
 
 
 def _dies(stitcher: Stitcher) -> bool:
@@ -165,7 +250,7 @@ def test_a_merge_before_any_statement_loses_nothing(engine: Engine, at_once: AtO
     expected = at_once(events)
     for start in range(0, len(events), 10):
         load(engine, events[start : start + 10])
-    stitcher = Stitcher(cast("Engine", MergingEngine(engine, statement)))
+    stitcher = Stitcher(cast("Engine", MergingEngine(engine, statement)), RULES)
     while stitcher.round() or _waiting(engine):
         pass
     stitcher.close()
@@ -207,7 +292,7 @@ def test_inserts_beside_the_stitcher_lose_nothing(engine: Engine, at_once: AtOnc
     events = story(luck, 120)
     expected = at_once(events)
     stop = threading.Event()
-    stitcher = Stitcher(engine, interval_s=0.01)
+    stitcher = Stitcher(engine, RULES, interval_s=0.01)
     runner = threading.Thread(target=stitcher.run, args=(stop,))
     runner.start()
     halves = [
@@ -229,7 +314,7 @@ def test_two_stitchers_at_once_are_harmless(engine: Engine, at_once: AtOnce) -> 
     events = story(luck, 120)
     expected = at_once(events)
     stop = threading.Event()
-    stitchers = [Stitcher(engine, interval_s=0.01) for _ in range(2 if not engine.embedded else 1)]
+    stitchers = [Stitcher(engine, RULES, interval_s=0.01) for _ in range(2 if not engine.embedded else 1)]
     threads = [threading.Thread(target=stitcher.run, args=(stop,)) for stitcher in stitchers]
     for thread in threads:
         thread.start()
@@ -254,7 +339,7 @@ def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine: Engine) -> None:
             return engine.session()
 
     stop = threading.Event()
-    stitcher = Stitcher(cast("Engine", Away()), interval_s=0.01)
+    stitcher = Stitcher(cast("Engine", Away()), RULES, interval_s=0.01)
     runner = threading.Thread(target=stitcher.run, args=(stop,))
     runner.start()
     _wait_until_empty(engine)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stitchline_collector.stitch import Stitcher
+from stitchline_collector.stitch import DEFAULT_RULES, IdentityRules, Stitcher
 from tests.stitch.stories import event, groups, load, node
 
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
 
-def stitch(engine: Engine) -> Stitcher:
-    stitcher = Stitcher(engine)
+def stitch(engine: Engine, rules: IdentityRules = DEFAULT_RULES) -> Stitcher:
+    stitcher = Stitcher(engine, rules)
     while stitcher.round():
         pass
     stitcher.close()

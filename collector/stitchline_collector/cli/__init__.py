@@ -17,6 +17,8 @@ COMMANDS = {
     "import": "bring in history: files of events",
     "failed": "list and replay rejected events",
     "migrate": "bring the database to this version's tables",
+    "simulate": "people and what they do, with the truth beside it",
+    "evaluate": "how good the stitching is, against a simulated truth",
 }
 
 

@@ -136,7 +136,9 @@ class AnswerKey:
 def _lines(folder: Path, kind: str) -> Iterator[bytes]:
     paths = sorted(folder.glob(f"{kind}-*.jsonl.zst"))
     if not paths:
-        raise NoWorld(f"{folder} holds no simulation: make one with `stitchline simulate --people 2000 --out {folder}`")
+        raise NoWorld(
+            f"{folder} holds no simulation: make one with `stitchline simulate --people 2000 --out {folder}`"
+        )
     for path in paths:
         with zstd.open(path, "rb") as file:
             yield from file

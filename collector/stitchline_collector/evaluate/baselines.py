@@ -8,8 +8,8 @@ rule only.
   the device, whoever they say signed in, are that user's. A device without a user is itself; an event without a
   device is the user's or the contact's that it names.
 - **Last login so far**, milder: an event that says a user is that user's. Another belongs to the user who signed in last on its device
-  until then, or failing that to the first one afterwards.
-- **Last authenticated graph**, as identity graphs of customer data platforms: a device is joined to the user who signed in last on it,
+  until then, or failing that to the first one afterwards; the rest is as above.
+- **Last auth. graph** (the last authenticated user of a device), as identity graphs of customer data platforms: a device is joined to the user who signed in last on it,
   users and devices to the contacts and links seen with them, and what is connected is one person. An event is its
   user's, else its contact's, else its device's. Nothing is refused.
 - **Plain components**: all identifiers of an event, either side of a link too, are one person, and so is what is connected.
@@ -65,7 +65,7 @@ class Baselines:
         """Each method and its labels by event number, one after the other."""
         yield "last login wins", self.last_login()
         yield "last login so far", self.last_login_so_far()
-        yield "last authenticated graph", self.last_authenticated()
+        yield "last auth. graph", self.last_authenticated()
         yield "plain components", self.plain_components()
 
     def read(self, said: Said) -> None:
@@ -95,9 +95,10 @@ class Baselines:
         timelines = {device: _changes(logins) for device, logins in self._logins.items()}
         labels = array("I", self._deciding)
         for number, device in enumerate(self._device):
-            if device in timelines and not self.names.users[number]:
-                times, users = timelines[device]
-                labels[number] = users[max(0, bisect_right(times, self._at_ms[number]) - 1)]
+            if not device or self.names.users[number]:
+                continue
+            times, users = timelines.get(device, ((), (device,)))
+            labels[number] = users[max(0, bisect_right(times, self._at_ms[number]) - 1)]
         return labels
 
     def last_authenticated(self) -> Sequence[int]:
@@ -168,7 +169,7 @@ class Components:
             self._parents[root] = smallest
 
 
-def _changes(logins: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+def _changes(logins: list[tuple[int, int]]) -> tuple[Sequence[int], Sequence[int]]:
     """When the user of a device changed, and to whom."""
     ordered = sorted(logins)
     changes = [ordered[0], *(after for before, after in pairwise(ordered) if before[1] != after[1])]

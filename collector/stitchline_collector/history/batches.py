@@ -24,7 +24,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from ..decode import Decoded, Limits, Rejected, Rejection, Unreadable, decode
+from ..decode import Decoded, Limits, Rejected, Rejection, Unreadable, decode, mend_surrogates
 from ..enrich import Arrival, Enricher, lines
 from ..rows import FailedRow, encode_lines, quote_bytes
 from ..wire import Envelope, Moment
@@ -35,7 +35,7 @@ _NO_TIME = (
 _EARLIEST, _LATEST = 1970, 2199  # what ClickHouse can be told, as in `decode`
 _WHOLE_LINE = 0xFFFFFFFF  # stands where an event's index would
 # Written first or last in a line, `received_at` is cut out of it as text; elsewhere the line is taken apart and put together again.
-# The batch of 50 events costs 5 us so, against 60. No JSON text has these bytes there with another meaning: a quote inside a string
+# For a batch of 50 events that costs 4 or 16 us, against 34. No JSON text has these bytes there with another meaning: a quote inside a string
 # follows a backslash.
 _AT_BEGIN = re.compile(rb'\s*\{\s*"received_at"\s*:\s*("[^"\\]*")\s*,')
 _AT_END = re.compile(rb',\s*"received_at"\s*:\s*("[^"\\]*")\s*\}\s*\Z')
@@ -191,7 +191,7 @@ def _take_received_at(line: bytes) -> tuple[bytes | None, bytes]:
     if found:
         return found[1], line[: found.start()] + b"}"
     try:
-        envelope = _envelope.decode(line)
+        envelope = _envelope.decode(mend_surrogates(line))
     except (msgspec.MsgspecError, RecursionError):
         return None, line  # `decode` says what is wrong with it
     given, envelope.received_at = envelope.received_at, msgspec.UNSET
@@ -229,7 +229,7 @@ def _settle(line: Line, body: bytes) -> Line:
 def _alone(body: bytes, index: int) -> bytes:
     """A batch of just one of a batch's events; the whole batch where it cannot be taken apart as it is."""
     try:
-        envelope = msgspec.json.decode(body, type=Envelope)
+        envelope = msgspec.json.decode(mend_surrogates(body), type=Envelope)
     except msgspec.MsgspecError:
         return body
     envelope.events = [envelope.events[index]]

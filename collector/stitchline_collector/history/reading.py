@@ -12,6 +12,7 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -74,8 +75,9 @@ def blocks(file: io.BufferedReader, after: Place, max_line_bytes: int) -> Iterat
     """
     counted = _Counted(file)
     pieces = _pieces(counted)
-    place, rest = after, [_skip(pieces, after)]
-    for piece in _first(rest.pop(), pieces):
+    place = after
+    rest: list[bytes] = []
+    for piece in chain((_skip(pieces, after),), pieces):
         whole = piece.rfind(b"\n") + 1
         if whole:
             data = b"".join([*rest, piece[:whole]])
@@ -114,21 +116,24 @@ def _skip(pieces: Iterator[bytes], after: Place) -> bytes:
     return b""
 
 
-def _first(piece: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield piece
-    yield from pieces
-
-
 def _pieces(file: _Counted) -> Iterator[bytes]:
-    """The bytes, inflated."""
+    """The bytes, inflated; also those before the place where they are damaged."""
     inflated = _inflated(io.BufferedReader(file, PIECE_BYTES))
+    parts: list[bytes] = []
+    fault = ""
     try:
-        while piece := inflated.read(PIECE_BYTES):
-            yield piece
+        while part := inflated.read1(PIECE_BYTES):  # not `read`, which would lose what it has when it fails
+            parts.append(part)
+            if sum(map(len, parts)) >= PIECE_BYTES:
+                piece, parts = b"".join(parts), []
+                yield piece
     except EOFError:
-        raise Unusable("the compressed file is cut off; what was whole of it is imported") from None
+        fault = "the compressed file is cut off"
     except (gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
-        raise Unusable(f"the compressed file is damaged: {error}; what stands before is imported") from None
+        fault = f"the compressed file is damaged: {error}"
+    yield b"".join(parts)
+    if fault:
+        raise Unusable(f"{fault}; the whole lines before are imported")
 
 
 def _inflated(

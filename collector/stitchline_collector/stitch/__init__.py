@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .stitcher import Progress, Stitcher
+from .rules import DEFAULT_RULES, IdentityRules
+from .stitcher import Progress, Standby, Stitcher
 
-__all__ = ["Progress", "Stitcher"]
+__all__ = ["DEFAULT_RULES", "IdentityRules", "Progress", "Standby", "Stitcher"]

@@ -128,13 +128,13 @@ class Collected:
     places: set[int] = field(default_factory=set)
     claims: set[Claim] = field(default_factory=set)
     unlinks: set[Unlink] = field(default_factory=set)
-    blocked: set[int] = field(default_factory=set)
+    blocked: dict[int, Identifier] = field(default_factory=dict)
 
     def sound(self, identifiers: Iterable[Identifier], rules: IdentityRules) -> list[Identifier]:
         """Leave out what names nobody; the best comes first."""
         kept = [i for i in identifiers if is_identifier(i.value)]
         if rules.blocked:
-            self.blocked |= {i.node for i in kept if rules.is_blocked(i.namespace, i.value)}
+            self.blocked |= {i.node: i for i in kept if rules.is_blocked(i.namespace, i.value)}
             kept = [i for i in kept if i.node not in self.blocked]
         return sorted(kept, key=lambda i: rank(i.namespace))
 

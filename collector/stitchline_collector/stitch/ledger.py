@@ -129,6 +129,8 @@ def _identifier_rows(collected: Collected, news: Iterable[Key]) -> Iterable[tupl
         for node in (key.low, key.high):
             identifier = collected.identifiers[node]
             yield node, identifier.namespace, identifier.value, collected.edges[key].first_seen
+    for node, identifier in collected.blocked.items():
+        yield node, identifier.namespace, identifier.value, _NO_MOMENT
     for one in collected.unlinks:
         for node in (one.low, one.high):
             identifier = collected.identifiers[node]

@@ -186,7 +186,7 @@ _BEFORE = "dictGetOrDefault('identity_recent', 'person_id', node, dictGetOrDefau
 _DECIDED = """
 SELECT node, person_id FROM rebuild_persons
 UNION ALL
-SELECT node, node AS person_id FROM identity_map WHERE person_id != node AND node NOT IN (SELECT node FROM rebuild_persons)
+SELECT node, node FROM identity_map WHERE person_id != node AND node NOT IN (SELECT node FROM rebuild_persons)
 """
 _WRITE_MEMBERS = f"""
 INSERT INTO identity_members (person_id, node)

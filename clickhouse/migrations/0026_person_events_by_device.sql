@@ -1,0 +1,79 @@
+-- Where each node was seen becomes an index and no more: a row per node, day and device, for the node that says who it was
+-- and for the installation both, because either may be nobody's now or later. What a person did is told by the events themselves.
+DROP VIEW IF EXISTS ${database}.identity_visits_feed;
+
+ALTER TABLE ${database}.identity_visits
+    DROP COLUMN IF EXISTS device_type,
+    DROP COLUMN IF EXISTS channels,
+    DROP COLUMN IF EXISTS stage,
+    DROP COLUMN IF EXISTS events;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${database}.identity_visits_feed TO ${database}.identity_visits AS
+SELECT
+    node,
+    toYYYYMMDD(device_time) AS day,
+    device.id AS device_id,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen
+FROM ${database}.events_raw
+ARRAY JOIN arrayDistinct(arrayFilter(one -> one != 0, [person_node, device_node])) AS node
+GROUP BY node, day, device_id;
+
+-- Twice changes nothing: the rows are merged by their smallest and largest moments.
+INSERT INTO ${database}.identity_visits (node, day, device_id, first_seen, last_seen)
+SELECT
+    node,
+    toYYYYMMDD(device_time) AS day,
+    device.id AS device_id,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen
+FROM ${database}.events_raw
+ARRAY JOIN arrayDistinct(arrayFilter(one -> one != 0, [person_node, device_node])) AS node
+GROUP BY node, day, device_id;
+
+-- The person of each event, for whoever asks for a few devices: `device_id` and `device_type` are columns of their own here,
+-- so that a condition on the device uses the sorting key, and reading one of them does not read all of the tuple `device`.
+-- A view over a tuple hides both from ClickHouse. The rule is told in words at person_events.
+CREATE OR REPLACE VIEW ${database}.person_events_by_device AS
+SELECT
+    multiIf(by_identifier, said, device_node = 0, 0, NOT is_shared, on_device, owner_person != 0, owner_person,
+        sipHash64('nobody', '\0', device_node, '\0', session_node)) AS person_id,
+    CAST(multiIf(by_identifier, 1, device_node = 0, 5, NOT is_shared, 3, owner_person != 0, 2, 4),
+        'Enum8(\'identifier\' = 1, \'session\' = 2, \'device\' = 3, \'nobody\' = 4, \'none\' = 5)') AS found_by,
+    multiIf(by_identifier, person_node, device_node = 0, 0, NOT is_shared, device_node, owner_person != 0, owner, 0) AS deciding_node,
+    * EXCEPT (said, by_identifier, rest, on_device, is_shared, shared_session, owner, owner_person)
+FROM
+(
+    SELECT
+        dictGetOrDefault('${database}.identity_recent', 'person_id', person_node,
+            dictGetOrDefault('${database}.identity_base', 'person_id', person_node, person_node)) AS said,
+        said != 0 AS by_identifier,
+        if(by_identifier, 0, device_node) AS rest,
+        dictGetOrDefault('${database}.identity_recent', 'person_id', rest,
+            dictGetOrDefault('${database}.identity_base', 'person_id', rest, rest)) AS on_device,
+        rest != 0 AND (on_device = 0 OR device_type IN ('kiosk', 'atm', 'pos', 'server')) AS is_shared,
+        if(is_shared, session_node, 0) AS shared_session,
+        dictGetOrDefault('${database}.identity_sessions_recent', 'owner', shared_session, occurred_at,
+            dictGetOrDefault('${database}.identity_sessions_base', 'owner', shared_session, occurred_at, toUInt64(0))) AS owner,
+        dictGetOrDefault('${database}.identity_recent', 'person_id', owner,
+            dictGetOrDefault('${database}.identity_base', 'person_id', owner, owner)) AS owner_person,
+        *
+    FROM
+    (
+        SELECT
+            event_id, type, name, occurred_at, device_time, seq, identifiers, linked, channel, stage, session_id, page, campaign,
+            consent, properties, device, sent_at, received_at, source, sdk, ip, geo, agent, clock, by_server, device_node,
+            person_node, session_node, device.id AS device_id, toString(device.type) AS device_type
+        FROM ${database}.events_raw FINAL
+        SETTINGS do_not_merge_across_partitions_select_final = 1
+    )
+);
+
+-- Events with the person they belong to as of now, and how that person was found:
+--   identifier  what the event itself says: its deciding identifier, unless that is nobody's;
+--   session     on a shared device, whoever owns the session at that time;
+--   device      the device's person;
+--   nobody      on a shared device, a session that nobody owns: a person of its own;
+--   none        the event names neither person nor device; person_id is 0.
+CREATE OR REPLACE VIEW ${database}.person_events AS
+SELECT * EXCEPT (device_id, device_type) FROM ${database}.person_events_by_device;
