@@ -31,6 +31,7 @@ from .enrich.privacy import Privacy
 from .ingest import Ingest
 from .load import Loader
 from .observe import Observer
+from .rebuild_request import RebuildRequest
 from .receive import Keys, Receiver
 from .receive.body import BodyLimits
 from .replay import Replay
@@ -141,7 +142,13 @@ class Collector:
             self._stopping.is_set,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
-        for room in (receiver, observer, self._asking, replay):
+        for room in (
+            receiver,
+            observer,
+            self._asking,
+            replay,
+            RebuildRequest(self._ask_for_rebuild, self._may),
+        ):
             app.add_routes(room.routes())
         logging.getLogger("aiohttp.server").addFilter(_is_ours)
         # The body arrives as it was sent: inflating it is ours, within limits.
@@ -159,8 +166,14 @@ class Collector:
         while not self._warehouse.wait(0.5):
             if self._stopping.is_set():
                 return
-        self._stitcher = Stitcher(self._warehouse.engine(), interval_s=self._settings.stitch_interval_s)
+        self._stitcher = Stitcher(
+            self._warehouse.engine(), self._settings.identity, interval_s=self._settings.stitch_interval_s
+        )
         self._stitcher.run(self._stopping)
+
+    def _ask_for_rebuild(self) -> None:
+        if self._stitcher:  # else everything will be decided by the rules of now anyway
+            self._stitcher.ask_for_rebuild()
 
     def _progress(self) -> Progress:
         return self._stitcher.progress if self._stitcher else Progress()

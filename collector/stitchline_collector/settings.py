@@ -19,6 +19,7 @@ from msgspec import Meta
 from msgspec.structs import asdict, fields
 
 from .receive.keys import Key
+from .stitch.rules import IdentityRules
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -89,6 +90,10 @@ _TABLE: dict[str, _Documented] = {
         10 * 1024**3, "Bytes that may wait on disk for ClickHouse; above, requests are answered 503."
     ),
     "stitch_interval_s": _doc(0.5, "Pause between two rounds of stitching."),
+    "identity": _doc(
+        IdentityRules(),
+        "The rules of stitching: a table `[identity]`, see docs/identity.md. A change takes effect with `stitchline stitch --full`.",
+    ),
     "sql_timeout_s": _doc(30.0, "Longest run of one query of `/v1/sql`."),
     "sql_max_rows": _doc(1_000_000, "Most rows one query of `/v1/sql` may return."),
     "sql_max_memory_bytes": _doc(2 * 1024**3, "Most memory one query of `/v1/sql` may use."),
@@ -122,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seal_bytes: Positive
     max_spool_bytes: Positive
     stitch_interval_s: Seconds
+    identity: IdentityRules
     sql_timeout_s: Seconds
     sql_max_rows: Positive
     sql_max_memory_bytes: Positive
@@ -181,8 +187,15 @@ def describe(settings: Settings, *, secrets_shown: bool = False) -> str:
         setting = _TABLE[name]
         hidden = setting.secret and value and not secrets_shown
         lines.append(f"# {setting.text}")
-        lines.append(f"{name} = {msgspec.json.encode('***' if hidden else value).decode()}\n")
+        lines.append(f"{name} = {_toml('***' if hidden else msgspec.to_builtins(value))}\n")
     return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it: as JSON does, but for tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(one)}" for name, one in value.items()) + "}"
+    return msgspec.json.encode(value).decode()
 
 
 def reference() -> str:
@@ -191,7 +204,7 @@ def reference() -> str:
     rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for field in fields(Settings):
         setting = _TABLE[field.name]
-        default = "" if setting.default in ("", ()) else f"`{msgspec.json.encode(setting.default).decode()}`"
+        default = "" if setting.default in ("", (), IdentityRules()) else f"`{_toml(setting.default)}`"
         rows.append(f"| `{field.name}` | {_type_name(types[field.name])} | {default} | {setting.text} |")
     return "\n".join(rows) + "\n"
 
@@ -237,11 +250,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name == "keys":
+    if name in ("keys", "identity"):
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
-            raise SettingsError(f"{ENVIRONMENT_PREFIX}KEYS: a JSON list of keys, but {error}") from None
+            wanted = "a JSON list of keys" if name == "keys" else "a JSON object"
+            raise SettingsError(f"{ENVIRONMENT_PREFIX}{name.upper()}: {wanted}, but {error}") from None
     return text
 
 
@@ -283,6 +297,8 @@ def _is_loopback(host: str) -> bool:
 
 def _type_name(annotation: Any) -> str:
     text = getattr(annotation, "__name__", "")
+    if annotation is IdentityRules:
+        return "table"
     return text if text in ("str", "int", "float", "bool") else "list of tables"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from backports import zstd
@@ -23,8 +24,8 @@ class Told(NamedTuple):
     minute: int = 0
     solvable: bool = True
     stratum: str = "own_device"
-    identifiers: dict[str, str] = {}
-    linked: dict[str, str] = {}
+    identifiers: Mapping[str, str] = MappingProxyType({})
+    linked: Mapping[str, str] = MappingProxyType({})
 
 
 def event_id(number: int) -> str:
@@ -64,7 +65,7 @@ def _batch(number: int, told: Told) -> dict[str, Any]:
     batch: dict[str, Any] = {
         "received_at": at,
         "sent_at": at,
-        "identifiers": told.identifiers,
+        "identifiers": dict(told.identifiers),
         "events": [event],
     }
     if told.device:

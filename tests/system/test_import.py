@@ -69,6 +69,19 @@ def imports(tmp_path: Path, dsn: str) -> Import:
     return Import(tmp_path / "data-of-import", dsn)
 
 
+@pytest.fixture
+def other_dsn(dsn: str, flavour: str, tmp_path: Path) -> Iterator[str]:
+    """A second database."""
+    if flavour == "embedded":
+        yield f"chdb://{tmp_path / 'other'}"
+        return
+    yield f"{dsn}_other"
+    with Engine.open(f"{dsn}_other") as engine:
+        session = engine.session(database="default")
+        session.command(f"DROP DATABASE {engine.database} SYNC")
+        session.close()
+
+
 def event(**fields: Any) -> dict[str, Any]:
     usual = {"type": "track", "name": "x", "occurred_at": "2024-05-01T09:59:00Z"}
     return {"event_id": str(uuid.uuid4()), **usual, **fields}
@@ -97,7 +110,7 @@ def count(collector: CollectorProcess) -> list[list[Any]]:
 
 
 def test_imported_events_are_what_the_same_batches_over_http_become(
-    collector: Collectors, imports: Import, dsn: str, tmp_path: Path
+    collector: Collectors, imports: Import, other_dsn: str, tmp_path: Path
 ) -> None:
     lines = [
         line(
@@ -119,7 +132,7 @@ def test_imported_events_are_what_the_same_batches_over_http_become(
         ),
         "STITCHLINE_CONTACT_KEY": "k" * 32,
     }
-    over_http = collector(env=keys, at=_other(dsn, tmp_path))
+    over_http = collector(env=keys, at=other_dsn)
     for one in lines:
         assert over_http.request("POST", "/v1/events", one, HEADERS)[0] == 200
     (tmp_path / "history").write_bytes(b"".join(lines))
@@ -139,7 +152,6 @@ def test_imported_events_are_what_the_same_batches_over_http_become(
     columns = "source, kind, event_id, reason, raw"
     _until(lambda: len(rows(over_http, "failed_events", columns)) == 1)
     assert rows(imported, "failed_events", columns) == rows(over_http, "failed_events", columns)
-    _drop(over_http, imported)
 
 
 def test_compressed_and_plain_files_and_standard_input_are_read(
@@ -201,7 +213,7 @@ def test_what_ended_an_import_in_the_middle_loses_and_doubles_nothing(
     history = tmp_path / "history.jsonl"
     history.write_bytes(many_lines(2000))
     with imports.start(str(history), env=SMALL_SPOOL) as process:
-        _until(lambda: 0 < _imported_bytes(imports))
+        _until(lambda: _imported_bytes(imports) > 0)
         process.send_signal(number)
         process.communicate(timeout=WITHIN_S)
     assert 0 < _imported_bytes(imports) < history.stat().st_size, "it was not ended in the middle"
@@ -240,7 +252,7 @@ def test_the_clock_is_corrected_as_it_was_then(
 
     assert asked(collector, imports).sql(
         "SELECT toString(occurred_at), toString(device_time), toString(received_at), clock.offset_ms FROM events"
-    ) == [["2024-05-01 08:59:00.250", "2024-05-01 09:59:00.000", "2024-05-01 09:00:00.250", "-3599750"]]
+    ) == [["2024-05-01 08:59:00.250", "2024-05-01 09:59:00.000", "2024-05-01 09:00:00.250", -3_599_750]]
 
 
 def test_a_running_collector_and_an_import_share_a_data_folder(
@@ -259,9 +271,7 @@ def test_a_running_collector_and_an_import_share_a_data_folder(
 
 
 @pytest.mark.parametrize("flavour", ["embedded"], indirect=True)
-def test_what_nobody_would_load_is_refused(
-    collector: Collectors, imports: Import, tmp_path: Path
-) -> None:
+def test_what_nobody_would_load_is_refused(collector: Collectors, imports: Import, tmp_path: Path) -> None:
     elsewhere = collector()
     (tmp_path / "history").write_bytes(line(event()))
 
@@ -347,7 +357,9 @@ def test_the_command_says_what_it_did_and_what_to_do(imports: Import, tmp_path: 
     assert "all of them are in ClickHouse" in out
     assert "stitchline failed list" in out
     command = [sys.executable, "-m", "stitchline_collector", "import"]
-    assert "Example" in subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert (
+        "Example" in subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    )
     missing = subprocess.run([*command, "nowhere.jsonl"], capture_output=True, text=True, check=False)
     assert (missing.returncode, "nowhere.jsonl" in missing.stderr) == (2, True)
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
     "failed": "list and replay rejected events",
+    "stitch": "join events into persons, or decide everybody anew",
     "migrate": "bring the database to this version's tables",
     "simulate": "people and what they do, with the truth beside it",
     "evaluate": "how good the stitching is, against a simulated truth",

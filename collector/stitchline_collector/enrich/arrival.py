@@ -20,7 +20,9 @@ class Arrival(msgspec.Struct, gc=False):
     source: str
     ip: str = ""
     user_agent: str = ""
-    by_server: bool = False  # sent with a server's key: its word on who is who is trusted further than a browser's
+    by_server: bool = (
+        False  # sent with a server's key: its word on who is who is trusted further than a browser's
+    )
     sent_at: dt.datetime | None = None
     sender: str = ""  # id of the device whose clock stamped the batch
     sdk: Sdk = Sdk()

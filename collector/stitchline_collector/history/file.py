@@ -137,17 +137,20 @@ class FileImport:
                 done = self._outlet.append(table, lines, rows)
                 if done is not None:
                     return done
+            await self._settle(IN_FLIGHT)
             self._tell(self._progress(State.WAITING))
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _settle(self, most: int) -> None:
-        """Wait until at most so many blocks are on their way to the disk.
+        """Take note of what is on disk, and wait until at most so many blocks are on their way there.
 
         Raises:
             NotDurable: the disk cannot be written.
         """
-        while len(self._in_flight) > most:
+        while self._in_flight:
             mark, stored = self._in_flight[0]
+            if len(self._in_flight) <= most and not all(done.done() for done in stored):
+                return
             for done in stored:
                 await asyncio.shield(done)  # whoever cancels the import does not cancel the write
             self._in_flight.popleft()

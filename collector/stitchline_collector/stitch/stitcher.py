@@ -172,6 +172,8 @@ class Stitcher:
         desk.dictionaries.note(known_from, changed, 0)
         desk.dictionaries.fold()
         self.progress.rebuilds += 1
+        self.progress.persons_changed += changed
+        log.info("everybody was decided anew: %d identifiers got another person", changed)
         return changed
 
     def ask_for_rebuild(self) -> None:
