@@ -10,10 +10,8 @@ SELECT
     least(low_days / length(low.sightings), high_days / length(high.sightings)) AS time_shared,
     arrayDotProduct(low.week, high.week) AS rhythm,
     arrayStringConcat([
-        ${closeness_level},
-        ${together_level},
-        ${time_level},
-        ${own_levels}
+        ${networks},
+        ${own}
     ], ',')
 FROM
 (

@@ -3,7 +3,7 @@
 -- parameters: run UInt64, sample UInt32, rounds UInt32
 -- returns: pattern String, pairs UInt64
 -- reads: identity_candidate_devices
-SELECT arrayStringConcat([${own_levels}], ',') AS pattern, count() AS pairs
+SELECT arrayStringConcat([${own}], ',') AS pattern, count() AS pairs
 FROM
 (
     SELECT drawn[place] AS device_low, drawn[place + 1] AS device_high
@@ -17,8 +17,8 @@ FROM
             WHERE run = {run:UInt64}
             ORDER BY sipHash64(device_node), device_node
             LIMIT {sample:UInt32}
-        )
-        CROSS JOIN (SELECT number AS lot FROM numbers({rounds:UInt32}))
+        ) AS sampled
+        CROSS JOIN (SELECT number AS lot FROM numbers({rounds:UInt32})) AS lots
         GROUP BY lot
     )
     ARRAY JOIN range(1, length(drawn), 2) AS place

@@ -31,6 +31,21 @@ FROM ${database}.events_raw
 ARRAY JOIN arrayDistinct(arrayFilter(one -> one != 0, [person_node, device_node])) AS node
 GROUP BY node, day, device_id;
 
+-- Where to look for the events that a node decides about: its visits, and the days before and after (`is_near`), because a session
+-- on a shared device may cross midnight. `is_nobodys` says where that matters now.
+CREATE OR REPLACE VIEW ${database}.identity_whereabouts AS
+SELECT
+    node,
+    arrayJoin([-1, 0, 1]) AS days,
+    days != 0 AS is_near,
+    device_id = '' OR dictGetOrDefault('${database}.identity_recent', 'person_id', sipHash64('device', '\0', device_id),
+        dictGetOrDefault('${database}.identity_base', 'person_id', sipHash64('device', '\0', device_id), toUInt64(1))) = 0 AS is_nobodys,
+    if(is_near, toYYYYMMDD(YYYYMMDDToDate32(identity_visits.day) + days), identity_visits.day) AS day,
+    device_id,
+    first_seen,
+    last_seen
+FROM ${database}.identity_visits;
+
 -- The person of each event, for whoever asks for a few devices: `device_id` and `device_type` are columns of their own here,
 -- so that a condition on the device uses the sorting key, and reading one of them does not read all of the tuple `device`.
 -- A view over a tuple hides both from ClickHouse. The rule is told in words at person_events.
@@ -63,7 +78,7 @@ FROM
         SELECT
             event_id, type, name, occurred_at, device_time, seq, identifiers, linked, channel, stage, session_id, page, campaign,
             consent, properties, device, sent_at, received_at, source, sdk, ip, geo, agent, clock, by_server, device_node,
-            person_node, session_node, device.id AS device_id, toString(device.type) AS device_type
+            person_node, session_node, device.id AS device_id, device.type AS device_type
         FROM ${database}.events_raw FINAL
         SETTINGS do_not_merge_across_partitions_select_final = 1
     )

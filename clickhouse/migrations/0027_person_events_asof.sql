@@ -52,7 +52,7 @@ FROM
                         event_id, type, name, occurred_at, device_time, seq, identifiers, linked, channel, stage, session_id,
                         page, campaign, consent, properties, device, sent_at, received_at, source, sdk, ip, geo, agent, clock,
                         by_server, device_node, person_node, session_node, device.id AS device_id,
-                        toString(device.type) AS device_type
+                        device.type AS device_type
                     FROM ${database}.events_raw FINAL
                     WHERE received_at <= moment
                     SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -1,6 +1,6 @@
 -- How identity is doing, for people who look after it; `stitchline identity health` prints the same.
 
--- Persons of more than one identifier: how many, and of what kind. Order by identifiers to see the largest.
+-- How many identifiers each person has, and of what kind. Order by identifiers to see the largest.
 CREATE OR REPLACE VIEW ${database}.identity_person_sizes AS
 SELECT
     person_id,
@@ -19,20 +19,20 @@ GROUP BY person_id;
 CREATE OR REPLACE VIEW ${database}.identity_nobodys AS
 SELECT
     toString(any(identity_edges.namespace)) AS namespace,
-    any(names.value) AS value,
+    toString(any(names.value)) AS value,
     node,
     multiIf(
         has((SELECT argMax(blocked, decided_at) FROM ${database}.identity_rules), node), 'blocked',
         namespace NOT IN ('device', 'anonymous'), 'neighbours',
         max(is_place) = 1, 'type',
         users > 1, 'users',
-        contacts > 0 AND neighbours <= 100, 'contacts',
+        neighbours <= (SELECT argMax(JSONExtractUInt(rules, 'hub_device_neighbours'), decided_at) FROM ${database}.identity_rules), 'contacts',
         'neighbours') AS because,
     uniqExact(neighbour) AS neighbours,
     uniqExactIf(neighbour, neighbour_namespace = 'user') AS users,
     uniqExactIf(neighbour, neighbour_namespace NOT IN ('user', 'device', 'anonymous')) AS contacts,
-    min(identity_edges.first_seen) AS first_seen,
-    max(identity_edges.last_seen) AS last_seen
+    toDateTime64(min(identity_edges.first_seen), 3, 'UTC') AS first_seen,
+    toDateTime64(max(identity_edges.last_seen), 3, 'UTC') AS last_seen
 FROM ${database}.identity_edges
 LEFT ANY JOIN (SELECT node, any(identity_nodes.value) AS value FROM ${database}.identity_nodes GROUP BY node) AS names ON names.node = identity_edges.node
 WHERE dictGetOrDefault('${database}.identity_recent', 'person_id', node,

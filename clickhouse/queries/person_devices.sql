@@ -1,18 +1,23 @@
 -- name: person_devices
--- What a person did, by device; an empty device_id is what was done without one.
--- parameters: nodes Array(UInt64)
--- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at DateTime64(3, 'UTC')
--- reads: identity_visits
+-- What a person did, by device; an empty device_id is what was done without one. `moments` are those of the latest events.
+-- parameters: nodes Array(UInt64), person_id UInt64, events UInt32
+-- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at DateTime64(3, 'UTC'), moments Array(DateTime64(3, 'UTC'))
+-- reads: person_events_by_device, identity_whereabouts
 SELECT
     device_id,
-    toString(max(identity_visits.device_type)) AS device_type,
-    arraySort(arrayFilter(channel -> channel != '', groupUniqArrayArray(identity_visits.channels))) AS channels,
-    toDateTime64(min(identity_visits.first_seen), 3, 'UTC') AS first_seen,
-    toDateTime64(max(identity_visits.last_seen), 3, 'UTC') AS last_seen,
-    uniqMerge(identity_visits.events) AS events,
-    max(identity_visits.stage).3 AS stage,
-    max(identity_visits.stage).1 AS stage_at
-FROM identity_visits
-WHERE node IN {nodes:Array(UInt64)}
+    toString(max(done.device_type)) AS device_type,
+    arraySort(groupUniqArrayIf(toString(channel), channel != '')) AS channels,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen,
+    uniqExact(event_id) AS events,
+    toString(argMaxIf(done.stage, (occurred_at, seq, UUIDToNum(event_id)), done.stage != '')) AS stage,
+    maxIf(occurred_at, done.stage != '') AS stage_at,
+    arraySlice(arrayReverseSort(groupArray(occurred_at)), 1, {events:UInt32}) AS moments
+FROM person_events_by_device AS done
+WHERE (toYYYYMMDD(device_time), device_id) IN (
+        SELECT day, identity_whereabouts.device_id
+        FROM identity_whereabouts
+        WHERE node IN {nodes:Array(UInt64)} AND (NOT is_near OR is_nobodys))
+    AND person_id = {person_id:UInt64}
 GROUP BY device_id
 ORDER BY first_seen, device_id

@@ -47,13 +47,13 @@ async def test_a_journey_is_in_the_order_in_which_it_happened_and_says_how_each_
     client: TestClient[Any, Any],
 ) -> None:
     journey = await (await client.get("/v1/journey/user/42")).json()
-    assert [(e["name"], e["found_by"]) for e in journey["events"]] == [
-        ("page_viewed", "device:web-1"),
-        ("", "user:42"),
-        ("offer_shown", "user:42"),
-        ("offer_accepted", "user:42"),
-        ("card_inserted", "user:42"),
-        ("contract_signed", "user:42"),
+    assert [(e["name"], e["found_by"], e["decided_by"]) for e in journey["events"]] == [
+        ("page_viewed", "device", "device:web-1"),
+        ("", "identifier", "user:42"),
+        ("offer_shown", "identifier", "user:42"),
+        ("offer_accepted", "identifier", "user:42"),
+        ("card_inserted", "identifier", "user:42"),
+        ("contract_signed", "identifier", "user:42"),
     ]
     assert "latest" not in journey["person"]
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import pytest
 from backports import zstd
@@ -20,17 +16,13 @@ from stitchline_collector.enrich.geo import GeoDatabase
 from stitchline_collector.enrich.privacy import Privacy
 from stitchline_collector.evaluate import OURS, AnswerKey, Evaluation, evaluate, read
 from stitchline_collector.evaluate.answers import EVENTS_OF_A_SLICE
-from stitchline_collector.evaluate.evaluation import SHARED
 from stitchline_collector.history.batches import Batches
 from stitchline_collector.rows import EVENT_COLUMNS
 from stitchline_collector.simulate import Behaviour, write
 from stitchline_collector.stitch import Stitcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from stitchline_collector.engine import Engine
-    from tests.processes import CollectorProcess
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 

@@ -60,7 +60,7 @@ def _batch(number: int, told: Told) -> dict[str, Any]:
         "type": "track",
         "name": "x",
         "occurred_at": at,
-        "linked": told.linked,
+        "linked": dict(told.linked),
     }
     batch: dict[str, Any] = {
         "received_at": at,

@@ -41,9 +41,13 @@ class Import:
         self.data = data
         self._options = ["--data", str(data), "--clickhouse", dsn]
 
-    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, env: dict[str, str] | None = None, largest_file_kib: int = 0
+    ) -> subprocess.Popen[bytes]:
+        limit = ["bash", "-c", f'ulimit -f {largest_file_kib}; exec "$@"', "bash"] if largest_file_kib else []
+        command = [sys.executable, "-m", "stitchline_collector", "import"]
         return subprocess.Popen(
-            [sys.executable, "-m", "stitchline_collector", "import", *self._options, *arguments],
+            [*limit, *command, *self._options, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -225,6 +229,23 @@ def test_what_ended_an_import_in_the_middle_loses_and_doubles_nothing(
     assert 0 < report["events"] < 40_000
     assert report["files"][0]["accepted"] == 40_000
     assert list((imports.data / "spool").iterdir()) == []
+    assert count(asked(collector, imports)) == [[40_000, 40_000]]
+
+
+@pytest.mark.parametrize("flavour", ["server"], indirect=True)
+def test_a_disk_that_takes_no_more_ends_an_import_that_goes_on_later(
+    collector: Collectors, imports: Import, tmp_path: Path
+) -> None:
+    history = tmp_path / "history.jsonl"
+    history.write_bytes(many_lines(2000))
+    with imports.start(str(history), largest_file_kib=300, env={"STITCHLINE_SEAL_AGE_S": "60"}) as process:
+        _, err = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 1
+    assert "cannot be written" in err.decode()
+    assert "the same command goes on from here" in err.decode()
+
+    assert imports(str(history))["complete"]
+
     assert count(asked(collector, imports)) == [[40_000, 40_000]]
 
 

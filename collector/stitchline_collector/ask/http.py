@@ -1,4 +1,4 @@
-"""The routes of this room: `/v1/sql`, `/v1/people/{namespace}/{value}`, `/v1/journey/...` and `/v1/tail`.
+"""The routes of this room: `/v1/sql`, `/v1/people/{namespace}/{value}`, `/v1/journey/...`, `/v1/identity/why` and `/v1/tail`.
 
 Enters: requests with a read key. Leaves: answers, or `{"error": ..., "hint": ...}` with a status that says whose fault it is.
 """
@@ -15,14 +15,17 @@ from aiohttp import web
 from ..engine import EngineError, QueryError, Reader
 from ..receive.events import key_of
 from ..receive.refusals import Refusal
+from .asked import Asked, Stored, asked
+from .changes import changes
+from .nobodys import Nobodys
 from .people import person
 from .readers import Readers
 from .sql import content_type, parameters_of
 from .tail import arrived
+from .why import Unseen, why
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 May = Callable[[str, str], bool]
-Stored = Callable[[str, str], str]
 
 _MAX_EVENTS = 10_000
 _RETRY_AFTER_S = "2"
@@ -50,6 +53,7 @@ class Asking:
             web.post("/v1/sql", self._guarded(self.sql)),
             web.get("/v1/people/{namespace}/{value:.+}", self._guarded(self.people)),
             web.get("/v1/journey/{namespace}/{value:.+}", self._guarded(self.journey)),
+            web.get("/v1/identity/why", self._guarded(self.why)),
             web.get("/v1/tail", self._guarded(self.tail)),
         ]
 
@@ -75,9 +79,28 @@ class Asking:
         return _json(await self._person(request, _number(request, "events", 20)))
 
     async def journey(self, request: web.Request) -> web.Response:
-        """Tell one person and their latest `?events=` events in the order in which they happened."""
-        found = await self._person(request, _number(request, "events", 1000))
+        """Tell one person and their latest `?events=` events in the order in which they happened.
+
+        With `?as_of=`, as we thought at that moment; with `?diff=1` too, what changed since instead.
+        """
+        events, at = _number(request, "events", 1000), _moment(request)
+        if request.query.get("diff", "0") != "0":
+            if at is None:
+                raise Refusal(
+                    400, "diff needs a moment to compare with now", "for example ?as_of=2026-11-01&diff=1"
+                )
+            who = self._asked(request.match_info["namespace"], request.match_info["value"])
+            return _json(await self._readers.ask(lambda reader: changes(reader, who, at, events)))
+        found = await self._person(request, events)
         return _json({"events": found.pop("latest")[::-1], "person": found})
+
+    async def why(self, request: web.Request) -> web.Response:
+        """Tell why `?a=namespace:value` and `?b=namespace:value` are one person, or what stands between them."""
+        one, other = (self._asked(*_identifier(request, name)) for name in ("a", "b"))
+        found = await self._readers.ask(lambda reader: why(reader, one, other))
+        if isinstance(found, Unseen):
+            raise _unseen(found.who)
+        return _json(found)
 
     async def tail(self, request: web.Request) -> web.Response:
         """Tell the events that arrived since `?cursor=`, of one `?name=` if given, at most `?events=`."""
@@ -93,23 +116,20 @@ class Asking:
         return _json(answer)
 
     async def _person(self, request: web.Request, events: int) -> dict[str, Any]:
-        namespace, value = request.match_info["namespace"], request.match_info["value"]
-        stored = self._stored(namespace, value)
-        if not stored:
-            raise Refusal(
-                400,
-                f"{value!r} cannot be an identifier of {namespace!r}",
-                _SPELLING.get(namespace, _SPELLING[""]),
-            )
-        found = await self._readers.ask(lambda reader: person(reader, namespace, stored, events))
+        who, at = self._asked(request.match_info["namespace"], request.match_info["value"]), _moment(request)
+        found = await self._readers.ask(lambda reader: person(reader, who, events, at))
         if found is None:
-            raise Refusal(
-                404,
-                f"nobody was seen with {namespace}:{value}",
-                "check the namespace (user, email, phone, device, anonymous or your own) and the spelling;"
-                " a new event takes a second or two to be found",
-            )
+            raise _unseen(who, at)
+        if isinstance(found, Nobodys):
+            raise Refusal(404, found.error, found.hint)
         return found
+
+    def _asked(self, namespace: str, value: str) -> Asked:
+        who = asked(namespace, value, self._stored)
+        if who is None:
+            hint = _SPELLING.get(namespace, _SPELLING[""])
+            raise Refusal(400, f"{value!r} cannot be an identifier of {namespace!r}", hint)
+        return who
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -138,6 +158,43 @@ _SPELLING = {
     "phone": "write it with its country code, as in +49 30 123456, or its SHA-256 in hexadecimal",
     "": "it is empty",
 }
+
+
+def _unseen(who: Asked, at: dt.datetime | None = None) -> Refusal:
+    if at is not None:
+        return Refusal(
+            404, f"nobody had been seen with {who.typed} by {at:%Y-%m-%d %H:%M} UTC", "name a later moment"
+        )
+    return Refusal(
+        404,
+        f"nobody was seen with {who.typed}",
+        "check the namespace (user, email, phone, device, anonymous or your own) and the spelling;"
+        " a new event takes a second or two to be found",
+    )
+
+
+def _identifier(request: web.Request, name: str) -> tuple[str, str]:
+    text = request.query.get(name, "")
+    namespace, colon, value = text.partition(":")
+    if not (namespace and colon and value):
+        raise Refusal(
+            400, f"{name}={text!r} is no identifier", f"write namespace:value, for example ?{name}=user:42"
+        )
+    return namespace, value
+
+
+def _moment(request: web.Request) -> dt.datetime | None:
+    """Read `?as_of=`, in ISO 8601; without a zone it is UTC."""
+    text = request.query.get("as_of", "")
+    if not text:
+        return None
+    try:
+        at = dt.datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise Refusal(
+            400, f"as_of={text!r} is no moment", "write it as in 2026-11-01 or 2026-11-01T12:00:00Z"
+        ) from None
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

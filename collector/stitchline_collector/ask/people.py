@@ -1,8 +1,8 @@
-"""One person: who they are, where they have been, and what they did last.
+"""One person: who they are, where they have been, and what they did last; now, or as we thought at a past moment.
 
-Enters: an identifier as the tables hold it. Leaves: one dictionary, ready for JSON. Guaranteed: nothing is scanned. The
-identifier's node gives the person, the person its nodes, they their visits, and these the events by sorting key: the cost
-follows what this person did, not what everybody did.
+Enters: an identifier as the tables hold it. Leaves: one dictionary, ready for JSON. Guaranteed: the events are those of
+`person_events`, and nothing is scanned. The identifier's node gives the person, the person its nodes, they their visits, and
+these the events by sorting key: the cost follows what this person did, not what everybody did.
 """
 
 from __future__ import annotations
@@ -12,56 +12,72 @@ import json
 from typing import Any
 
 from ..engine import Reader
-from .questions import questions
+from .asked import NOBODY, PERSON, Asked, ask, find, iso
+from .nobodys import Nobodys, nobodys
 
 _DEVICE = "device"
+_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def person(reader: Reader, namespace: str, value: str, events: int = 20) -> dict[str, Any] | None:
+def person(
+    reader: Reader, who: Asked, events: int = 20, at: dt.datetime | None = None
+) -> dict[str, Any] | Nobodys | None:
     """Tell what is known of the person an identifier belongs to.
 
     Args:
         reader: of this thread.
-        namespace: of the identifier, e.g. `user`.
-        value: normalised and hashed as at ingest.
+        who: the identifier.
         events: how many of the latest events to tell, 0 or more.
+        at: a past moment: what we thought then, of what had arrived by then; None is now.
 
     Returns:
-        The person, times in ISO 8601 and node numbers as text; None when nobody was ever seen with this identifier.
+        The person, times in ISO 8601 and node numbers as text; why it is nobody's, where the identifier is; None when
+        nobody was ever seen with it.
     """
-    node, person_id = _ask(reader, "person_of", namespace=namespace, value=value)[0].values()
-    identifiers = _ask(reader, "person_identifiers", person_id=person_id)
-    if all(known["node"] != node for known in identifiers):
-        # Never seen together with another: it may still be all that somebody is known by.
-        identifiers.append({"node": node, "namespace": namespace, "value": value, "since": None})
+    node, person_id = find(reader, who, at)
+    if person_id == NOBODY:
+        return nobodys(reader, who, node)
+    identifiers = identifiers_of(reader, who, person_id, node, at)
     nodes = [known["node"] for known in identifiers]
-    devices = _ask(reader, "person_devices", nodes=nodes)
+    summary = {"nodes": nodes, "person_id": person_id, "events": events}
+    devices = ask(reader, "person_devices", at, **summary)
     if not devices:
         return None
-    latest = _ask(reader, "person_latest", nodes=nodes, events=events) if events else []
+    moments = sorted((moment for device in devices for moment in device["moments"]), reverse=True)[:events]
+    since = (moments[-1] if moments else _BEGINNING).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    latest = ask(reader, "person_latest", at, **summary, since=since) if moments else []
     named = {known["node"]: f"{known['namespace']}:{known['value']}" for known in identifiers}
     return {
         "person_id": str(person_id),
-        "first_seen": _iso(min(device["first_seen"] for device in devices)),
-        "last_seen": _iso(max(device["last_seen"] for device in devices)),
+        "first_seen": iso(min(device["first_seen"] for device in devices)),
+        "last_seen": iso(max(device["last_seen"] for device in devices)),
         "events": sum(device["events"] for device in devices),
         "stage": max(devices, key=lambda device: device["stage_at"])["stage"],
         "channels": sorted({channel for device in devices for channel in device["channels"]}),
-        "identifiers": [_identifier(known) for known in identifiers if known["namespace"] != _DEVICE],
+        "identifiers": [
+            _identifier(known) for known in identifiers if known["namespace"] not in (_DEVICE, PERSON)
+        ],
         "devices": [_device(device) for device in devices if device["device_id"]],
         "latest": [_event(event, named) for event in latest],
     }
 
 
-def _ask(reader: Reader, name: str, **parameters: object) -> list[dict[str, Any]]:
-    return reader.query(questions()[name].sql, parameters).dicts()
+def identifiers_of(
+    reader: Reader, who: Asked, person_id: int, node: int, at: dt.datetime | None = None
+) -> list[dict[str, Any]]:
+    """Tell all identifiers of a person, the one that was asked for among them."""
+    identifiers = ask(reader, "person_identifiers", at, person_id=person_id)
+    if all(known["node"] != node for known in identifiers):
+        # Never seen together with another: it may still be all that somebody is known by.
+        identifiers.append({"node": node, "namespace": who.namespace, "value": who.value, "since": None})
+    return identifiers
 
 
 def _identifier(known: dict[str, Any]) -> dict[str, Any]:
     return {
         "namespace": known["namespace"],
         "value": known["value"],
-        "since": known["since"] and _iso(known["since"]),
+        "since": known["since"] and iso(known["since"]),
     }
 
 
@@ -70,8 +86,8 @@ def _device(device: dict[str, Any]) -> dict[str, Any]:
         "id": device["device_id"],
         "type": device["device_type"],
         "channels": device["channels"],
-        "first_seen": _iso(device["first_seen"]),
-        "last_seen": _iso(device["last_seen"]),
+        "first_seen": iso(device["first_seen"]),
+        "last_seen": iso(device["last_seen"]),
         "events": device["events"],
     }
 
@@ -79,7 +95,7 @@ def _device(device: dict[str, Any]) -> dict[str, Any]:
 def _event(event: dict[str, Any], named: dict[int, str]) -> dict[str, Any]:
     return {
         "event_id": str(event["event_id"]),
-        "occurred_at": _iso(event["occurred_at"]),
+        "occurred_at": iso(event["occurred_at"]),
         "type": event["type"],
         "name": event["name"],
         "channel": event["channel"],
@@ -88,9 +104,6 @@ def _event(event: dict[str, Any], named: dict[int, str]) -> dict[str, Any]:
         "session_id": event["session_id"],
         "url": event["url"],
         "properties": json.loads(event["properties"]),
-        "found_by": named[event["found_by"]],
+        "found_by": event["found_by"],
+        "decided_by": named.get(event["deciding_node"], ""),
     }
-
-
-def _iso(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

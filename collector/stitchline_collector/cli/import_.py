@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from ..engine import EngineError
-from ..history import Imported, Importer, NobodyLoads, Unusable
+from ..history import STDIN, Imported, Importer, NobodyLoads, Unusable
 from ..migrate import MigrationEdited
 from ..receive import NotDurable
 from ..serve import ADOPT_EVERY_S
@@ -27,6 +27,7 @@ from .import_progress import Shown
 
 INTERRUPTED = 130
 GO_ON = "the same command goes on from here"
+GO_ON_STDIN = "give standard input again from its start: what was stored of it is not stored twice"
 
 
 @click.command("import")
@@ -78,7 +79,9 @@ def import_(
     with shown:
         ending = _run(importer, files)
     report = Report(importer, time.monotonic() - began, ending.message)
-    click.echo(report.as_json() if as_json else report.as_text(settings))
+    text = report.as_json() if as_json else report.as_text(settings)
+    if text:
+        click.echo(text)
     if ending.status:
         click.echo(f"Error: {ending.message}", err=True)
         sys.exit(ending.status)
@@ -113,22 +116,23 @@ class Ending(NamedTuple):
 
 
 def _run(importer: Importer, files: tuple[str, ...]) -> Ending:
+    go_on = GO_ON_STDIN if STDIN in files else GO_ON
     # As in `serve`: nothing of the event path waits to be collected.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
         asyncio.run(_until_ended(importer, files))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return Ending(INTERRUPTED, f"interrupted; {GO_ON}")
+        return Ending(INTERRUPTED, f"interrupted; {go_on}")
     except Unusable as error:
         at = importer.imported[-1]
         return Ending(1, f"{at.file}: {error}")
     except NotDurable as error:
-        return Ending(1, f"{error}; {GO_ON}")
+        return Ending(1, f"{error}; {go_on}")
     except (EngineError, MigrationEdited, NobodyLoads, ValueError) as error:
         return Ending(1, str(error))
     except OSError as error:
-        return Ending(1, f"{_of_system(error)}; {GO_ON}")
+        return Ending(1, f"{_of_system(error)}; {go_on}")
     return Ending()
 
 

@@ -40,7 +40,7 @@ class Shown:
             transient=True,
         )
         self._task = self._bar.add_task("", total=None, numbers="")
-        self._file = ""
+        self._described = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -64,17 +64,13 @@ class Shown:
 
     def _show_bar(self, told: Told, seconds: float) -> None:
         description = _what(told)
-        if description != self._file:
-            self._file = description
+        if description != self._described:
+            self._described = description
             self._bar.reset(self._task, description=description)
-        total = told.size_bytes or None
-        self._bar.update(
-            self._task,
-            total=total,
-            completed=told.taken_bytes if total else 0,
-            numbers=_numbers(told, seconds),
-            refresh=True,
-        )
+        total = told.size or None
+        completed = told.done if total else 0
+        numbers = _numbers(told, seconds)
+        self._bar.update(self._task, total=total, completed=completed, numbers=numbers, refresh=True)
 
 
 def _what(told: Told) -> str:
@@ -83,15 +79,18 @@ def _what(told: Told) -> str:
 
 def _numbers(told: Told, seconds: float) -> str:
     tally = told.tally
-    text = (
-        f"{tally.events:,} events  {tally.events / seconds:,.0f}/s  {tally.inflated_bytes / seconds / 1e6:.0f} MB/s"
-        f"  {tally.rejected:,} rejected"
-    )
+    parts = [f"{tally.events:,} events"]
+    if told.state is not State.LOADING:
+        parts += [
+            f"{tally.events / seconds:,.0f}/s",
+            f"{tally.inflated_bytes / seconds / 1e6:.0f} MB/s",
+            f"{tally.rejected:,} rejected",
+        ]
     if told.state is not State.READING:
-        text += f"  {told.waiting_rows:,} rows to load"
-    return text + (f"  {told.fault}" if told.fault else "")
+        parts.append(f"{told.waiting_rows:,} rows to load")
+    return "  ".join([*parts, told.fault]).rstrip()
 
 
 def _line(told: Told, seconds: float) -> str:
-    part = f" {told.taken_bytes / told.size_bytes:.0%}" if told.size_bytes else ""
+    part = f" {told.done / told.size:.0%}" if told.size else ""
     return f"{_what(told)}{part}: {_numbers(told, seconds)}"

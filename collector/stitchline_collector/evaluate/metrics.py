@@ -5,7 +5,8 @@ are counted, never made: the cost is one pass over the events.
 
 **Pairwise.** Of all pairs of solvable events: precision is the share of those put together that are of one person; recall the share of
 those of one person that are put together. F0.5 counts precision twice as much as recall: a stranger's events in a
-journey do more harm than a gap.
+journey do more harm than a gap. The same is also counted over all events of people who are in the data: there recall cannot be high,
+and precision is lost where events that nobody can tell are given to somebody.
 
 **B-cubed** (Bagga and Baldwin 1998) asks the same for each event, and takes the mean: people with few events count as much.
 
@@ -53,6 +54,7 @@ class Scores(msgspec.Struct, frozen=True):
 
     pairwise: Quality
     b_cubed: Quality
+    pairwise_of_all: Quality
     persons: int
     over_merged: float
     users_sharing_a_person: int
@@ -81,10 +83,14 @@ def score(key: AnswerKey, names: Names, labels: Sequence[int]) -> Scores:
         labels: the answer: predicted person by event number; `NOBODY` for none.
     """
     solvable = [(labels[n], key.people[n]) for n, is_so in enumerate(key.solvable) if is_so]
+    known = [
+        (label, person) for label, person in zip(labels, key.people, strict=True) if person != NOT_ANYWHERE
+    ]
     owners = owners_of(key.people, names, labels)
     return Scores(
         pairwise=pairwise(solvable),
         b_cubed=b_cubed(solvable),
+        pairwise_of_all=pairwise(known),
         persons=len(owners),
         over_merged=_over_merged(key.people, labels, owners),
         users_sharing_a_person=users_sharing(names, labels),

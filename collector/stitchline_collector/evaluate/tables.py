@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .evaluation import OURS, SHARED, Evaluation
-from .metrics import Scores, Shares
+from .metrics import Quality, Scores, Shares
 
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _OUTCOMES = {
@@ -32,6 +32,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
     """All tables of an evaluation: the methods, their persons, then each outcome by stratum."""
     return [
         _groups(evaluation),
+        _of_all(evaluation),
         _persons(evaluation),
         *(_outcome(evaluation, outcome) for outcome in _OUTCOMES),
     ]
@@ -67,9 +68,9 @@ def fill_in(page: str, evaluation: Evaluation) -> str:
 
 
 def _blocks(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
-    groups, persons, *outcomes = tables(evaluation)
+    groups, of_all, persons, *outcomes = tables(evaluation)
     yield "world", _of_world(evaluation)
-    yield "methods", f"{markdown(groups)}\n{markdown(persons)}"
+    yield "methods", "\n".join(map(markdown, (groups, of_all, persons)))
     yield "strata", "\n".join(map(markdown, outcomes))
     yield "parameters", markdown(_parameters(evaluation))
 
@@ -93,9 +94,18 @@ def _groups(evaluation: Evaluation) -> Table:
     return Table("Solvable events: pairwise, and B-cubed", header, rows)
 
 
+def _of_all(evaluation: Evaluation) -> Table:
+    rows = [(name, *_numbers(scores.pairwise_of_all)) for name, scores in evaluation.methods.items()]
+    return Table("All events, unsolvable ones too: pairwise", ("method", "precision", "recall", "F0.5"), rows)
+
+
 def _qualities(scores: Scores) -> Iterator[str]:
-    for quality in (scores.pairwise, scores.b_cubed):
-        yield from (f"{number:.3f}" for number in (quality.precision, quality.recall, quality.f05))
+    yield from _numbers(scores.pairwise)
+    yield from _numbers(scores.b_cubed)
+
+
+def _numbers(quality: Quality) -> Iterator[str]:
+    yield from (f"{number:.3f}" for number in (quality.precision, quality.recall, quality.f05))
 
 
 def _persons(evaluation: Evaluation) -> Table:

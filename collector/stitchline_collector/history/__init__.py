@@ -14,9 +14,9 @@ through a crash, and the same command goes on from there.
 
 from __future__ import annotations
 
-from .importer import Importer
+from .importer import STDIN, Importer
 from .outlet import NobodyLoads
 from .reading import Unusable
 from .report import Imported, Progress, State
 
-__all__ = ["Imported", "Importer", "NobodyLoads", "Progress", "State", "Unusable"]
+__all__ = ["STDIN", "Imported", "Importer", "NobodyLoads", "Progress", "State", "Unusable"]

@@ -1,11 +1,12 @@
 """Lines of a file -> rows of `events_raw` and `failed_events_raw`.
 
 Enters: a block of lines, each a batch as `POST /v1/events` takes it, with `received_at` beside `sent_at` where it is known when
-it arrived. Leaves: rows, encoded. Guaranteed: the same line always gives the same event ids, failure ids and times, whatever
+it arrived. Leaves: rows, encoded. Guaranteed: the same line always gives the same event ids, failure ids and device times, whatever
 file it stands in; one bad event never rejects its neighbours, one bad line never its own.
 
 - The clock is corrected by `received_at`. Without it, `sent_at` stands in and nothing is corrected; without both, the time
   given with the file (when it was last written).
+  What is learnt of a sender's clock is not kept between runs, so an import that goes on learns it anew.
 - An event without `event_id` gets a UUIDv8 (RFC 9562) made of its line and its place there. Where it has no time either, it
   happened when its batch arrived; if that is not known, it is rejected.
 - A batch may be longer than `max_batch_events`: that limit protects a collector from strangers.

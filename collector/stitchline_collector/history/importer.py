@@ -114,9 +114,10 @@ class Importer:
     async def _load(self) -> None:
         """Wait until ClickHouse has everything, where that is this process's work."""
         await self.outlet.seal()
+        rows = self.outlet.waiting_rows
         while self.outlet.waiting_segments:
             waiting, fault = self.outlet.waiting_rows, self.outlet.loading_fault
-            self._tell(Progress(State.LOADING, "", 0, 0, self.tally, waiting, fault))
+            self._tell(Progress(State.LOADING, "", rows, rows - waiting, self.tally, waiting, fault))
             await asyncio.sleep(LOOK_EVERY_S)
 
 

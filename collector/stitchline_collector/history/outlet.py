@@ -108,7 +108,8 @@ class Outlet:
         if not self.loads_itself and self._spool.size_bytes >= self._share_bytes // FOLDERS:
             await self._let_go()
             self._begin()
-        if time.monotonic() >= self._look_at or self._spool.size_bytes >= self._look_bytes:
+        due = not self._has_room or time.monotonic() >= self._look_at
+        if due or self._spool.size_bytes >= self._look_bytes:
             self._look()
         return self._has_room
 
@@ -152,6 +153,7 @@ class Outlet:
             self._folder, self._seal, self._share_bytes, on_sealed, lambda: self.waiting_segments
         )
         self._spool.start()
+        self._look_at = 0.0
 
     async def _let_go(self) -> None:
         """Leave the folder to whoever adopts it."""

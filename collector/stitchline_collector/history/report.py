@@ -35,8 +35,8 @@ class Progress(msgspec.Struct, frozen=True):
     Attributes:
         state: What it is doing.
         file: The file it is at.
-        size_bytes: Of that file, 0 when not known.
-        taken_bytes: How much of it is read.
+        size: Of that file in bytes, 0 when not known; rows to load, when loading.
+        done: How much of that is done.
         tally: Of this run.
         waiting_rows: Sealed, and to be loaded by this process.
         fault: Why loading fails, empty when it does not.
@@ -44,8 +44,8 @@ class Progress(msgspec.Struct, frozen=True):
 
     state: State
     file: str
-    size_bytes: int
-    taken_bytes: int
+    size: int
+    done: int
     tally: Tally
     waiting_rows: int
     fault: str

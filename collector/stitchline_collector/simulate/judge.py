@@ -16,8 +16,8 @@ a rule of stitching.
 **Solvable** means: evidence exists from which it can be told that this event is this person's. Of each person a graph is made
 of true evidence alone:
 
-- its nodes are the identifiers that are theirs alone (not a card that a household shares, not the shop's address, not a
-  second account: nothing says whose those are), the sessions they took part in, and the installations that are theirs:
+- its nodes are the identifiers that are theirs alone (not an address, number or card that a household shares, not an account
+  that was lent to them, not the shop's address, not a second account: nothing says whose those are), the sessions they took part in, and the installations that are theirs:
   on a machine they own, on which no other person's user ever was;
 - each of their events joins what it says (on either side of a link), its session and, if it is theirs, its installation.
 
@@ -114,7 +114,10 @@ class _Facts:
         return (
             machine.belongs is Belongs.OWN
             and machine.owner is person
-            and self._users[installation] <= {person.account, person.second_account}
+            and all(
+                ("user", user) in person.own or user == person.second_account
+                for user in self._users[installation]
+            )
         )
 
     def stratum(self, happening: Happening) -> Stratum:
@@ -152,7 +155,8 @@ def _solvable(person: Person, events: list[Happening], facts: _Facts) -> list[Ha
     for happening in events:
         nodes = _nodes(happening, person, theirs)
         graph.join(nodes)
-        if nodes and happening.identifiers.get("user", "") in (*_NOBODYS, person.account):
+        user = happening.identifiers.get("user", "")
+        if nodes and (user in _NOBODYS or ("user", user) in person.own):
             at[happening] = nodes[0]
     main = _main(person, at, graph)
     if main is None:
@@ -179,8 +183,9 @@ def _nodes(happening: Happening, person: Person, theirs: dict[str, bool]) -> lis
 
 
 def _main(person: Person, at: dict[Happening, Hashable], graph: _Components) -> Hashable | None:
-    if person.account and ("user", person.account) in graph:
-        return graph.find(("user", person.account))
+    account = ("user", person.account)
+    if account in person.own and account in graph:
+        return graph.find(account)
     named = {graph.find(own) for own in sorted(person.own) if own in graph}
     sizes = Counter(root for node in at.values() if (root := graph.find(node)) in named)
     return max(sizes, key=lambda root: (sizes[root], repr(root)), default=None)

@@ -11,7 +11,7 @@ from random import Random
 
 from .happening import Happening, Installation, uuid4_text, uuid7_text
 from .parameters import Behaviour
-from .people import SHOPS_ADDRESSES, Belongs, Machine, Person
+from .people import SHOPS_ADDRESSES, Belongs, Machine, Person, mistyped
 from .visits import Visit
 
 _SILENCE_MS = 30 * 60_000
@@ -174,6 +174,8 @@ class MachineLog:
             return self._rng.choice(SHOPS_ADDRESSES)
         if others and chance < behaviour.types_shops + behaviour.types_partners:
             return self._rng.choice(others).email
+        if chance > 1 - behaviour.types_wrongly:
+            return mistyped(self._rng, person)
         if person.second_email and self._rng.random() < behaviour.types_second_email:
             return person.second_email
         return person.email

@@ -45,6 +45,12 @@ class Behaviour:
     card: float = _of(0.35, "people with a loyalty card")
     household_card: float = _of(0.25, "households of two or more whose card holders share one card")
 
+    household_email: float = _of(0.06, "households of two or more whose two adults share one e-mail address")
+    household_phone: float = _of(0.12, "households of two or more who all give one phone number")
+    lent_account: float = _of(
+        0.20, "second adults without an account who use the first one's, where there is one"
+    )
+
     phone: float = _of(0.93, "people with a phone of their own, and a browser on it")
     app: float = _of(0.40, "account holders with a phone who use the app on it, an installation of its own")
     laptop: float = _of(0.60, "people with a laptop of their own")
@@ -97,6 +103,7 @@ class Behaviour:
     gives_phone: float = _of(0.20, "checkouts in which a phone number is typed")
     types_second_email: float = _of(0.30, "typed addresses that are the second one, by those who have one")
     types_partners: float = _of(0.05, "typed addresses that belong to somebody else of the household")
+    types_wrongly: float = _of(0.015, "typed addresses with a mistake; every tenth of them is a stranger's")
     types_shops: float = _of(0.01, "typed addresses that are the shop's own")
     email_link: float = _of(0.05, "visits that begin with a link in an e-mail")
     forwarded: float = _of(0.05, "of these links, those that were forwarded by somebody of the household")

@@ -34,6 +34,7 @@ class Person:
         activity: a factor, 1 on average.
         account: the user's id; empty without one.
         account_from_ms: when it is opened, since the beginning; 0 if it was there before.
+        is_lent: whether the account is really somebody else's of the household.
         own: (namespace, value) of what is theirs alone; a second account is not, for nothing says whose it is.
     """
 
@@ -42,6 +43,7 @@ class Person:
     account: str = ""
     second_account: str = ""
     account_from_ms: int = 0
+    is_lent: bool = False
     email: str = ""
     second_email: str = ""
     phone: str = ""
@@ -122,10 +124,8 @@ def household(rng: Random, behaviour: Behaviour, first: int, most: int) -> House
     size = min(most, 1 + rng.choices(range(len(behaviour.household_of)), behaviour.household_of)[0])
     people = [_person(rng, behaviour, first + place, adult=place < 2) for place in range(size)]
     home = Household(people)
-    if size > 1 and rng.random() < behaviour.household_card:
-        holders = [one for one in people if one.card]
-        for one in holders:
-            one.card = holders[0].card
+    if size > 1:
+        _share(rng, behaviour, people)
     locale = rng.choices(_LOCALES, (6, 2, 1, 1))[0]
     for one in people:
         one.own = _own(one, people)
@@ -152,11 +152,30 @@ def _person(rng: Random, behaviour: Behaviour, number: int, *, adult: bool) -> P
     return one
 
 
+def _share(rng: Random, behaviour: Behaviour, people: list[Person]) -> None:
+    """What people of a household have in common, and so says of nobody alone who it is."""
+    first, second = people[:2]
+    if rng.random() < behaviour.household_email:
+        second.email = first.email
+    if rng.random() < behaviour.household_phone:
+        for one in people:
+            one.phone = first.phone
+    if first.account and not second.account and rng.random() < behaviour.lent_account:
+        second.account, second.account_from_ms, second.is_lent = first.account, first.account_from_ms, True
+    if rng.random() < behaviour.household_card:
+        holders = [one for one in people if one.card]
+        for one in holders:
+            one.card = holders[0].card
+
+
 def _own(one: Person, people: list[Person]) -> set[tuple[str, str]]:
-    named = {("user", one.account), ("email", one.email), ("email", one.second_email), ("phone", one.phone)}
-    if sum(other.card == one.card for other in people) == 1:
-        named.add(("loyalty", one.card))
-    return {(namespace, value) for namespace, value in named if value}
+    """Return what is one person's alone; an account is its owner's, also if it is lent."""
+    others = [other for other in people if other is not one]
+    given = {("email", one.email), ("email", one.second_email), ("phone", one.phone), ("loyalty", one.card)}
+    taken = {("email", other.email) for other in others}
+    taken |= {("phone", other.phone) for other in others} | {("loyalty", other.card) for other in others}
+    account = "" if one.is_lent else one.account
+    return {named for named in (given - taken) | {("user", account)} if named[1]}
 
 
 def _own_machines(rng: Random, behaviour: Behaviour, one: Person, locale: tuple[str, str]) -> list[Machine]:
@@ -187,6 +206,13 @@ def _family_machines(rng: Random, behaviour: Behaviour, locale: tuple[str, str])
     if rng.random() < behaviour.family_computer:
         machines.append(browser(rng, behaviour, Belongs.FAMILY, "desktop", rng.choice(_COMPUTERS), locale))
     return machines
+
+
+def mistyped(rng: Random, person: Person) -> str:
+    """Return the person's address with a mistake in it; now and then that is a stranger's."""
+    if rng.random() < 0.1:
+        return f"person{person.number + 10}@mail.example"
+    return person.email.replace("mail", rng.choice(("mial", "mai", "maill")))
 
 
 def public_computer(rng: Random, behaviour: Behaviour) -> Machine:

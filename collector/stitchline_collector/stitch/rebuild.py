@@ -33,66 +33,89 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _SLICE_NODES = 200_000  # nodes of doubtful components, or devices, in memory at a time
 _TABLES = {
     "rebuild_nobodys": "node UInt64",
-    "rebuild_nodes": "node UInt64, namespace LowCardinality(String), first_seen DateTime64(3, 'UTC'), label UInt64",
+    "rebuild_nodes": "node UInt64, class UInt8, first_seen UInt64, label UInt64, others Array(Tuple(UInt64, UInt8))",
     "rebuild_links": "node UInt64, neighbour UInt64",
     "rebuild_links_next": "node UInt64, neighbour UInt64",
     "rebuild_labels": "round UInt16, node UInt64, label UInt64",
     "rebuild_final": "node UInt64, label UInt64",
-    "rebuild_components": "label UInt64, person_id UInt64, is_doubtful UInt8",
+    "rebuild_components": "label UInt64, person_id UInt64, is_doubtful UInt8, nodes Array(UInt64)",
     "rebuild_persons": "node UInt64, person_id UInt64",
-    "rebuild_refused": "node UInt64, neighbour UInt64, kind UInt8, namespace String, neighbour_namespace String, rule String",
+    "rebuild_refused": "node UInt64, neighbour UInt64, kind Enum8('login' = 1, 'link' = 2, 'contact' = 3, 'merge' = 4), "
+    "namespace String, neighbour_namespace String, rule String",
 }
-_DEVICES = "('device', 'anonymous')"
+_COLUMNS = {
+    "rebuild_persons": ["node", "person_id"],
+    "rebuild_refused": ["node", "neighbour", "kind", "namespace", "neighbour_namespace", "rule"],
+}
+# The evidence lies sorted by node, so grouping by node needs no hash table.
+_IN_ORDER = {"optimize_aggregation_in_order": 1}
+_IS_DEVICE, _IS_CONTACT = (
+    "{0} IN ('device', 'anonymous')".format,
+    "{0} NOT IN ('device', 'anonymous', 'user')".format,
+)
 
-# What joins nobody. Pairs seen in several ways count once.
+# What joins nobody: first whatever could, in one pass; then these few exactly, pairs seen in several ways counting once.
+_CANDIDATES = f"""
+INSERT INTO rebuild_links
+SELECT node, 0
+FROM identity_edges
+GROUP BY node
+HAVING max(is_place)
+    OR {_IS_DEVICE("any(namespace)")} AND (countIf(neighbour_namespace = 'user') > 1 OR count() > {{shared_contact_values}})
+    OR {_IS_CONTACT("any(namespace)")} AND count() > {{hub_contact_neighbours}}
+"""  # noqa: S608 -- made of constants and numbers
 _NOBODYS = f"""
 INSERT INTO rebuild_nobodys
-SELECT node
-FROM
+WITH candidates AS
 (
     SELECT node, neighbour, any(namespace) AS own, any(neighbour_namespace) AS other, max(is_place) AS place,
         max(kind = 'login') AS is_login
     FROM identity_edges
-    WHERE node NOT IN ({{blocked}}) AND neighbour NOT IN ({{blocked}})
+    WHERE node IN (SELECT node FROM rebuild_links) AND node NOT IN ({{blocked}}) AND neighbour NOT IN ({{blocked}})
     GROUP BY node, neighbour
 )
+SELECT node
+FROM candidates
 GROUP BY node
 HAVING max(place)
-    OR any(own) IN {_DEVICES} AND (count() > {{hub_device_neighbours}} OR {{signed_in}} > 1)
-    OR any(own) NOT IN ('device', 'anonymous', 'user') AND count() > {{hub_contact_neighbours}}
+    OR {_IS_DEVICE("any(own)")} AND (count() > {{hub_device_neighbours}} OR {{signed_in}} > 1)
+    OR {_IS_CONTACT("any(own)")} AND count() > {{hub_contact_neighbours}}
 UNION DISTINCT
 SELECT node
-FROM identity_edges
-WHERE namespace IN {_DEVICES} AND neighbour_namespace NOT IN ('device', 'anonymous', 'user')
-    AND neighbour NOT IN ({{blocked}})
-GROUP BY node, neighbour_namespace
-HAVING uniqExact(neighbour) > {{shared_contact_values}}
+FROM candidates
+WHERE {_IS_DEVICE("own")} AND {_IS_CONTACT("other")}
+GROUP BY node, other
+HAVING count() > {{shared_contact_values}}
 UNION DISTINCT
 SELECT arrayJoin({{blocked}})
 """  # noqa: S608 -- made of constants and numbers
 
-# The first contraction: a node takes the label of its user, else the smallest among itself and its neighbours.
-_LABEL = """multiIf(
-        any(own) = 'user', node,
-        countIf(other = 'user' AND is_open) > 0, minIf(neighbour, other = 'user' AND is_open),
+# The first contraction: a node takes the label of its user, else the smallest among itself and its neighbours. Classes are
+# 0 user, 1 e-mail, 2 phone, 3 another contact, 4 device, 5 anonymous id.
+_NODES = """
+INSERT INTO rebuild_nodes
+SELECT
+    node,
+    transform(toString(any(namespace)), ['user', 'email', 'phone', 'device', 'anonymous'], [0, 1, 2, 4, 5], 3) AS class,
+    toUnixTimestamp64Milli(min(first_seen)) + 2208988800000,
+    multiIf(
+        class = 0, node,
+        minIf(neighbour, neighbour_namespace = 'user' AND is_open) AS user != 0, user,
         countIf(is_open) = 0, node,
-        least(node, minIf(neighbour, is_open)))"""
-_PAIRS = """
-    SELECT node, neighbour, any(namespace) AS own, any(neighbour_namespace) AS other, min(first_seen) AS since,
-        neighbour NOT IN (SELECT node FROM rebuild_nobodys) AS is_open
+        least(node, minIf(neighbour, is_open))) AS label_,
+    arrayFilter(other -> if(other.2, other.1 != label_, class != 0),
+        groupArrayIf((neighbour, neighbour_namespace = 'user'), is_open))
+FROM
+(
+    SELECT node, namespace, neighbour, neighbour_namespace, first_seen, neighbour NOT IN (SELECT node FROM rebuild_nobodys) AS is_open
     FROM identity_edges
     WHERE node NOT IN (SELECT node FROM rebuild_nobodys)
-    GROUP BY node, neighbour
-"""
-_NODES = f"""
-INSERT INTO rebuild_nodes
-SELECT node, any(own), min(since), {_LABEL}
-FROM ({_PAIRS})
+)
 GROUP BY node
-"""  # noqa: S608 -- made of constants
+"""
 # A user's label is itself, so a pair with a user needs no second look. The two directions of any other pair bring the labels of
 # both ends together: no join.
-_LINKS = f"""
+_LINKS = """
 INSERT INTO rebuild_links
 SELECT DISTINCT one, another
 FROM
@@ -100,21 +123,14 @@ FROM
     SELECT min(least(low, high)) AS one, max(greatest(low, high)) AS another
     FROM
     (
-        SELECT if(neighbour.2, label, node) AS a, neighbour.1 AS b, label AS low, if(neighbour.2, b, label) AS high
-        FROM
-        (
-            SELECT node, {_LABEL} AS label, any(own) = 'user' AS is_user,
-                groupArrayIf((neighbour, other = 'user'), is_open) AS neighbours
-            FROM ({_PAIRS})
-            GROUP BY node
-        )
-        ARRAY JOIN neighbours AS neighbour
-        WHERE if(neighbour.2, neighbour.1 != label, NOT is_user)
+        SELECT if(other.2, label, node) AS a, other.1 AS b, label AS low, if(other.2, b, label) AS high
+        FROM rebuild_nodes
+        ARRAY JOIN others AS other
     )
     GROUP BY least(a, b), greatest(a, b)
 )
 WHERE one != another
-"""  # noqa: S608 -- made of constants
+"""
 
 # Each further contraction: labels for what is left, and the links between different labels.
 _LABELS = """
@@ -138,56 +154,49 @@ FROM (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS labels
 LEFT JOIN rebuild_final AS further ON further.node = labels.label
 """
 
-# A component that breaks nothing is one person, named as in `resolve`.
+# A component that breaks nothing is one person, named as in `resolve`: the smallest (class, first seen, node), packed into a number.
 _COMPONENTS = """
 INSERT INTO rebuild_components
 SELECT
     component,
-    argMin(node, (transform(namespace, ['user', 'device', 'anonymous'], [0, 2, 3], 1), first_seen, node)),
-    countIf(namespace = 'user') > 1 OR countIf(namespace = 'email') > 1 OR countIf(namespace = 'phone') > 1
-        OR countIf(namespace NOT IN ('user', 'device', 'anonymous', 'email', 'phone')) > 1
-        OR countIf(namespace = 'device') > {devices} OR countIf(namespace = 'anonymous') > {anonymous}
-        OR max(node IN (SELECT node FROM identity_unlinks))
+    toUInt64(bitAnd(min(bitOr(bitShiftLeft(toUInt128(multiIf(class = 0, 0, class <= 3, 1, class)), 112),
+        bitOr(bitShiftLeft(toUInt128(first_seen), 64), toUInt128(node)))), toUInt128(18446744073709551615))),
+    countIf(class = 0) > 1 OR countIf(class = 1) > 1 OR countIf(class = 2) > 1 OR countIf(class = 3) > 1
+        OR countIf(class = 4) > {devices} OR countIf(class = 5) > {anonymous}
+        OR max(node IN (SELECT node FROM identity_unlinks)),
+    groupArray(node)
 FROM
 (
-    SELECT nodes.node AS node, namespace, first_seen, if(final.label = 0, nodes.label, final.label) AS component
-    FROM rebuild_nodes AS nodes
+    SELECT nodes.node AS node, class, first_seen, if(final.label = 0, nodes.label, final.label) AS component
+    FROM (SELECT node, class, first_seen, label FROM rebuild_nodes) AS nodes
     LEFT JOIN rebuild_final AS final ON final.node = nodes.label
 )
 GROUP BY component
 """
-_MEMBERS = """
-SELECT nodes.node AS node, if(final.label = 0, nodes.label, final.label) AS component
-FROM rebuild_nodes AS nodes
-LEFT JOIN rebuild_final AS final ON final.node = nodes.label
-"""
-_SIMPLE = f"""
-INSERT INTO rebuild_persons
-SELECT members.node, components.person_id
-FROM ({_MEMBERS}) AS members
-INNER JOIN (SELECT label, person_id FROM rebuild_components WHERE NOT is_doubtful) AS components ON components.label = members.component
-UNION ALL
-SELECT node, 0 FROM rebuild_nobodys
-"""  # noqa: S608 -- made of constants
-_DOUBTFUL = f"""
+_DOUBTFUL = """
 SELECT node, neighbour, toUInt8(kind), any(namespace), any(neighbour_namespace), toString(min(first_seen)),
     toString(max(last_seen)), neighbour IN (SELECT node FROM rebuild_nobodys)
 FROM identity_edges
-WHERE node IN (
-    SELECT members.node FROM ({_MEMBERS}) AS members
-    WHERE members.component IN (SELECT label FROM rebuild_components WHERE is_doubtful)
-        AND sipHash64(members.component) % {{slices}} = {{slice}})
-    AND neighbour NOT IN ({{blocked}})
+WHERE node IN (SELECT arrayJoin(nodes) FROM rebuild_components WHERE is_doubtful AND sipHash64(label) % {slices} = {slice})
+    AND neighbour NOT IN ({blocked})
 GROUP BY node, neighbour, kind
-"""  # noqa: S608 -- made of constants
+"""
 
 _BEFORE = "dictGetOrDefault('identity_recent', 'person_id', node, dictGetOrDefault('identity_base', 'person_id', node, node))"
-# What is not decided any more, because its values were blocked or erased, is its own person again.
 _DECIDED = """
+SELECT arrayJoin(nodes) AS node, person_id FROM rebuild_components WHERE NOT is_doubtful
+UNION ALL
 SELECT node, person_id FROM rebuild_persons
 UNION ALL
-SELECT node, node FROM identity_map WHERE person_id != node AND node NOT IN (SELECT node FROM rebuild_persons)
+SELECT node, 0 FROM rebuild_nobodys
 """
+# What is not decided any more, because its values were blocked or erased, is its own person again.
+_LEFT_OVER = f"""
+INSERT INTO rebuild_persons
+SELECT node, node
+FROM identity_map
+WHERE person_id != node AND node NOT IN (SELECT node FROM ({_DECIDED}))
+"""  # noqa: S608 -- made of constants
 _WRITE_MEMBERS = f"""
 INSERT INTO identity_members (person_id, node)
 SELECT person_id, node FROM ({_DECIDED}) WHERE person_id != node AND person_id != {_BEFORE}
@@ -201,7 +210,7 @@ INSERT INTO identity_quarantine_raw (node, neighbour, kind, namespace, neighbour
 SELECT node, neighbour, kind, max(space), max(neighbour_space), max(wanted) AS verdict, {known_from:DateTime64(6, 'UTC')}
 FROM
 (
-    SELECT node, neighbour, CAST(kind, 'Enum8(\\'login\\' = 1, \\'link\\' = 2, \\'contact\\' = 3, \\'merge\\' = 4)') AS kind,
+    SELECT node, neighbour, kind,
         namespace AS space, neighbour_namespace AS neighbour_space, rule AS wanted, '' AS stands
     FROM rebuild_refused
     UNION ALL
@@ -260,13 +269,14 @@ class Rebuild:
         unlinks = self._unlinks()
         self._count_nobodys(unlinks)
         self._say("connected components")
-        self._run(_NODES)
+        self._run(_NODES, in_order=True)
         self._run(_LINKS)
         self._contract()
         self._say("persons")
         self._run(_COMPONENTS)
-        self._run(_SIMPLE)
         self._resolve_doubtful(unlinks)
+        if self._session.query("SELECT count() FROM identity_log")[0][0]:
+            self._run(_LEFT_OVER)
 
     def write(self, known_from: str) -> int:
         """Write what differs from what stands there; returns how many nodes got another person."""
@@ -291,8 +301,9 @@ class Rebuild:
             )
             yield claims.changed({node for (node,) in rows}, [])
 
-    def _run(self, statement: str, **numbers: object) -> None:
-        self._session.command(statement.format(**self._numbers, **numbers))
+    def _run(self, statement: str, *, in_order: bool = False, **numbers: object) -> None:
+        settings = _IN_ORDER if in_order else None
+        self._session.command(statement.format(**self._numbers, **numbers), settings=settings)
 
     def _contract(self) -> None:
         number = 0
@@ -324,13 +335,12 @@ class Rebuild:
         if account:  # users that a server has merged count as one
             accounts = f"transform(neighbour, {array(account)}, {array(account.values())}, neighbour)"
             signed_in = f"uniqExactIf({accounts}, is_login AND other = 'user')"
-        self._run(_NOBODYS, signed_in=signed_in)
+        self._run(_CANDIDATES, in_order=True)
+        self._run(_NOBODYS, in_order=True, signed_in=signed_in)
+        self._session.command("TRUNCATE TABLE rebuild_links")
 
     def _resolve_doubtful(self, unlinks: Unlinks) -> None:
-        counted = self._session.query(
-            f"SELECT count() FROM ({_MEMBERS}) AS members "  # noqa: S608 -- made of constants
-            "WHERE members.component IN (SELECT label FROM rebuild_components WHERE is_doubtful)"
-        )
+        counted = self._session.query("SELECT sum(length(nodes)) FROM rebuild_components WHERE is_doubtful")
         nodes = int(counted[0][0])
         slices = -(-nodes // _SLICE_NODES)
         for number in range(slices):
@@ -358,7 +368,7 @@ class Rebuild:
         )
 
     def _insert(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-        columns = [column.split()[0] for column in _TABLES[table].split(", ")]
+        columns = _COLUMNS[table]
         if body := _encode_lines(list(rows)):
             self._session.insert_body(table, columns, body, "JSONCompactEachRow")
 
@@ -368,4 +378,4 @@ class Rebuild:
 
 
 def _refused_row(key: Key, namespaces: dict[int, str], rule: str) -> tuple[object, ...]:
-    return key.low, key.high, key.kind, namespaces[key.low], namespaces[key.high], rule
+    return key.low, key.high, key.kind.name.lower(), namespaces[key.low], namespaces[key.high], rule

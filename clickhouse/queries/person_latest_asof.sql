@@ -1,0 +1,30 @@
+-- name: person_latest_asof
+-- What we thought at a past moment that a person had done last; the columns are those of person_latest.
+-- parameters: nodes Array(UInt64), person_id UInt64, since DateTime64(3, 'UTC'), events UInt32, at DateTime64(6, 'UTC')
+-- returns: event_id UUID, occurred_at DateTime64(3, 'UTC'), type LowCardinality(String), name LowCardinality(String), channel LowCardinality(String), stage LowCardinality(String), device_id String, device_type LowCardinality(String), session_id String, url String, properties String, found_by String, deciding_node UInt64
+-- reads: person_events_asof_by_device, identity_whereabouts
+SELECT
+    event_id,
+    occurred_at,
+    type,
+    name,
+    channel,
+    stage,
+    device_id,
+    device_type,
+    session_id,
+    page.url AS url,
+    toJSONString(done.properties) AS properties,
+    toString(done.found_by) AS found_by,
+    deciding_node
+FROM person_events_asof_by_device(at = toString({at:DateTime64(6, 'UTC')})) AS done
+WHERE (toYYYYMMDD(device_time), device_id) IN (
+        SELECT day, identity_whereabouts.device_id
+        FROM identity_whereabouts
+        WHERE node IN {nodes:Array(UInt64)}  -- near ones too: a device may have been nobody's then
+            AND last_seen + INTERVAL 2 DAY >= {since:DateTime64(3, 'UTC')})
+    AND occurred_at >= {since:DateTime64(3, 'UTC')}
+    AND person_id = {person_id:UInt64}
+-- A UUIDv7's bytes rise with the time it was made: they order what shares a millisecond and has no seq.
+ORDER BY occurred_at DESC, seq DESC, UUIDToNum(event_id) DESC
+LIMIT {events:UInt32}
