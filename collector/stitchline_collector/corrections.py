@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 Verdict = Literal["link", "unlink", "relink"]
 
 
-class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request.
 
     Attributes:
@@ -58,7 +58,7 @@ class Recorded(msgspec.Struct, frozen=True):
     reason: str
 
 
-_asking = msgspec.json.Decoder(Asking)
+_word = msgspec.json.Decoder(Word)
 
 
 class Corrections:
@@ -104,7 +104,7 @@ class Corrections:
 
     async def _record(self, verdict: str, body: bytes) -> Recorded:
         try:
-            told = _asking.decode(body)
+            told = _word.decode(body)
         except msgspec.MsgspecError as error:
             raise _unreadable(str(error)) from None
         one, other = self._identifier(told.a), self._identifier(told.b)

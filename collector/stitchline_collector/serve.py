@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from . import settings as settings_module
 from .ask import Asking
+from .corrections import Corrections
 from .decode import Limits
 from .engine import ReadLimits
 from .enrich import Enricher
@@ -69,7 +70,8 @@ class Collector:
         self._stitcher: Stitcher | None = None
         self._stitching = threading.Thread(target=self._stitch, name="stitcher", daemon=True)
         contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
-        self._asking = Asking(self._warehouse.reader, self._may, contacts.stored)
+        self._stored = contacts.stored
+        self._asking = Asking(self._warehouse.reader, self._may, self._stored)
         geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
         self._enricher = Enricher(contacts, Privacy(required=settings.require_consent), geo)
 
@@ -113,7 +115,8 @@ class Collector:
         started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
         started.callback(self._adopting.cancel)
-        await self._listen(ingest, Replay(ingest, limits, self._warehouse, self._may))
+        corrections = Corrections(ingest, self._stored, self._may)
+        await self._listen(ingest, Replay(ingest, limits, self._warehouse, self._may), corrections)
 
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
@@ -125,7 +128,7 @@ class Collector:
         port: int = self._runner.addresses[0][1]
         return port
 
-    async def _listen(self, ingest: Ingest, replay: Replay) -> None:
+    async def _listen(self, ingest: Ingest, replay: Replay, corrections: Corrections) -> None:
         settings = self._settings
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
@@ -147,6 +150,7 @@ class Collector:
             observer,
             self._asking,
             replay,
+            corrections,
             RebuildRequest(self._ask_for_rebuild, self._may),
         ):
             app.add_routes(room.routes())

@@ -30,3 +30,13 @@ def test_a_wrong_clock_is_set_right_by_when_the_batch_was_sent_and_came(tmp_path
     key = write(tmp_path, [Told(1, "P", 0), Told(1, "P", 61)])
     first, second = key.events()
     assert second.at_ms - first.at_ms == 61 * 60_000
+
+
+def test_an_event_without_truth_is_told_and_not_guessed(tmp_path: Path) -> None:
+    write(tmp_path / "whole", [Told(1), Told(2)])
+    write(tmp_path / "part", [Told(1)])
+    (tmp_path / "part" / "events-00000.jsonl.zst").write_bytes(
+        (tmp_path / "whole" / "events-00000.jsonl.zst").read_bytes()
+    )
+    with pytest.raises(NoWorld, match="the truth misses"):
+        list(AnswerKey(tmp_path / "part").events())

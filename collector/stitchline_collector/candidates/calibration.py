@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ THRESHOLDS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
 class Scored(NamedTuple):
-    """A pair of devices, by id, and how probable it is that they belong together."""
+    """A pair of devices, by name, and how probable it is that they belong together."""
 
     low: str
     high: str
@@ -120,7 +121,7 @@ def _at(
 
 def _bins(judged: Sequence[tuple[float, bool, bool]]) -> Iterable[Bin]:
     limits = (0.0, *THRESHOLDS, 1.1)
-    for lowest, end in zip(limits, limits[1:], strict=False):
+    for lowest, end in pairwise(limits):
         inside = [one for one in judged if lowest <= one[0] < end]
         if inside:
             said, person, home = (sum(column) / len(inside) for column in zip(*inside, strict=True))

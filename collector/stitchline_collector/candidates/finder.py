@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -161,7 +161,7 @@ def _write(session: Session, run: Run) -> None:
     _insert(session, "models", "run decided_at version features prior devices pairs rounds", [model])
 
 
-def _insert(session: Session, table: str, columns: str, rows: list[tuple[object, ...]]) -> None:
+def _insert(session: Session, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         body = _encode_lines(rows)
         session.insert_body(f"identity_candidate_{table}", columns.split(), body, "JSONCompactEachRow")

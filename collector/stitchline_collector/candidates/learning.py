@@ -17,7 +17,7 @@ impossible; the objective is the log-likelihood with them. An unknown level weig
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -162,8 +162,8 @@ def _objective(state: _State, pairs: Mapping[Pattern, float], frame: Frame) -> f
 
 def _model(state: _State, pairs: Mapping[Pattern, float], frame: Frame, objective: Sequence[float]) -> Model:
     """Write the chances by level as prior, m and u, as for the other features."""
-    counted = {level: 1 + count for level, count in _by_level(pairs, 0).items()}
-    counted |= {level: 1.0 for level in state.chances if level not in counted}
+    seen = _by_level(pairs, 0)
+    counted = {level: 1 + seen[level] for level in state.chances}
     together = {level: count * state.chances[level] for level, count in counted.items()}
     apart = {level: count - together[level] for level, count in counted.items()}
     sums = sum(together.values()), sum(apart.values())
@@ -175,8 +175,8 @@ def _model(state: _State, pairs: Mapping[Pattern, float], frame: Frame, objectiv
     return Model(sums[0] / sum(sums), (m, *state.m), (u, *strangers), tuple(objective))
 
 
-def _by_level(counts: Mapping[Pattern, float], place: int) -> Counter[str]:
-    by_level: Counter[str] = Counter()
+def _by_level(counts: Mapping[Pattern, float], place: int) -> defaultdict[str, float]:
+    by_level: defaultdict[str, float] = defaultdict(float)
     for pattern, count in counts.items():
-        by_level[pattern[place]] += count  # type: ignore[assignment] -- expected counts are fractions
+        by_level[pattern[place]] += count
     return by_level

@@ -32,6 +32,7 @@ class Shares:
         on_the_way: of the rest on phones, what comes from the carrier.
         in_a_cafe: of the rest on phones and laptops.
         networks_of_a_carrier: of three.
+        one_place: every device says the same time zone and locale, as in one country.
     """
 
     ipv6: float = 0.4
@@ -45,6 +46,7 @@ class Shares:
     on_the_way: float = 0.35
     in_a_cafe: float = 0.05
     networks_of_a_carrier: int = 4
+    one_place: bool = False
 
 
 class Networks:

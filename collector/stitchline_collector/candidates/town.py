@@ -25,7 +25,11 @@ from ..simulate.neighbourhood import PEOPLE, simulate
 from ..simulate.people import household
 from .networks import Networks, Shares
 
+COLUMNS = (
+    "event_id type name occurred_at device_time seq identifiers linked channel session_id device received_at ip"
+).split()
 _MOSTLY = 0.8
+_ONE_PLACE = {"locale": "de-DE", "timezone": "Europe/Berlin"}
 
 
 class Owners(msgspec.Struct, frozen=True):
@@ -48,18 +52,20 @@ class Town:
 
     def __init__(self, folder: Path, shares: Shares | None = None) -> None:
         summary = msgspec.json.decode((folder / "simulation.json").read_bytes(), type=Summary)
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in summary.behaviour.items()}  # fmt: skip
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in summary.behaviour.items()}  # fmt: skip
         self.people = summary.people
         self._behaviour = Behaviour(**values)
         self._seed = summary.seed
         self._epoch_ms = int(dt.datetime.fromisoformat(summary.beginning).timestamp() * 1000)
         self._homes = dict(self._people())
         rng = Random(f"networks {summary.seed}")  # noqa: S311 -- chance, not a secret
-        self._networks = Networks(rng, self._homes, self._behaviour.days, shares or Shares())
+        shares = shares or Shares()
+        self._networks = Networks(rng, self._homes, self._behaviour.days, shares)
+        self._place = _ONE_PLACE if shares.one_place else {}
         self._done_by: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every event that a device sends, as columns of `events_raw`."""
+    def rows(self) -> Iterator[list[Any]]:
+        """Every event that a device sends, as `COLUMNS` of `events_raw`."""
         for number, first in enumerate(range(0, self.people, PEOPLE)):
             size = min(PEOPLE, self.people - first)
             for judged in simulate(self._seed, number, size, self._behaviour, self._epoch_ms):
@@ -68,8 +74,8 @@ class Town:
                         yield self._row(happening, judged.delivery.received_ms)
 
     def owners(self) -> dict[str, Owners]:
-        """Whose the devices are, by id; after all rows were taken."""
-        return {device: self._owners(done_by) for device, done_by in self._done_by.items()}
+        """Whose the devices are, by `device:id`; after all rows were taken."""
+        return {f"device:{device}": self._owners(done_by) for device, done_by in self._done_by.items()}
 
     def _people(self) -> Iterator[tuple[int, int]]:
         """Each person and their household, by numbers: the first thing a neighbourhood is made of."""
@@ -83,25 +89,27 @@ class Town:
                 first += len(members)  # noqa: PLW2901 -- counts people, while `for` counts neighbourhoods
                 home += 1
 
-    def _row(self, happening: Happening, received_ms: int) -> dict[str, Any]:
+    def _row(self, happening: Happening, received_ms: int) -> list[Any]:
         installation, person = happening.installation, happening.person
         assert installation is not None  # noqa: S101 -- asked before
+        machine = installation.machine
         self._done_by[installation.id][-1 if person is None else person.number] += 1
-        return {
-            "event_id": happening.event_id,
-            "type": happening.type,
-            "name": happening.name,
-            "occurred_at": self._epoch_ms + happening.at_ms,
-            "device_time": self._epoch_ms + happening.at_ms + installation.machine.offset_ms,
-            "seq": happening.seq,
-            "identifiers": happening.identifiers,
-            "linked": happening.linked,
-            "channel": happening.channel,
-            "session_id": happening.session,
-            "device": {"id": installation.id, **installation.machine.device},
-            "received_at": received_ms,
-            "ip": self._networks.of(person, installation.machine, happening.at_ms),
-        }
+        at_ms = self._epoch_ms + happening.at_ms
+        return [
+            happening.event_id,
+            happening.type,
+            happening.name,
+            _moment(at_ms),
+            _moment(at_ms + machine.offset_ms),
+            happening.seq,
+            happening.identifiers,
+            happening.linked,
+            happening.channel,
+            happening.session,
+            {"id": installation.id, **machine.device, **self._place},
+            _moment(received_ms),
+            self._networks.of(person, machine, happening.at_ms),
+        ]
 
     def _owners(self, done_by: Counter[int]) -> Owners:
         homes: Counter[int] = Counter()
@@ -114,3 +122,7 @@ def _most(counts: Counter[int]) -> int | None:
     """What makes up most of the counts; None if nothing does, or nobody known."""
     ((value, count),) = counts.most_common(1)
     return value if value >= 0 and count >= _MOSTLY * counts.total() else None
+
+
+def _moment(since_1970_ms: int) -> str:
+    return f"{since_1970_ms // 1000}.{since_1970_ms % 1000:03d}"

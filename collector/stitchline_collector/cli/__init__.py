@@ -12,6 +12,11 @@ COMMANDS = {
     "serve": "run a collector",
     "demo": "a collector with a few journeys to look at",
     "journey": "one person's way across devices and channels",
+    "why": "why two identifiers are one person, or what stands between them",
+    "link": "say that two identifiers are one person",
+    "unlink": "say that two identifiers are two people",
+    "relink": "withdraw an unlink",
+    "identity": "how stitching is doing",
     "tail": "events as they arrive",
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
@@ -20,6 +25,7 @@ COMMANDS = {
     "migrate": "bring the database to this version's tables",
     "simulate": "people and what they do, with the truth beside it",
     "evaluate": "how good the stitching is, against a simulated truth",
+    "candidates": "devices that one person or household may own",
 }
 
 

@@ -193,7 +193,7 @@ class Report:
     def _where(self, settings: Settings) -> str:
         outlet = self._importer.outlet
         if not outlet.loads_itself:
-            return f"the collector that has ClickHouse open loads them within {ADOPT_EVERY_S:.0f} s or so"
+            return f"whoever has ClickHouse open, usually a collector, loads them within {ADOPT_EVERY_S:.0f} s or so"
         if outlet.waiting_rows:
             return f"{outlet.waiting_rows:,} rows wait in {settings.data_path}, for the next import or `stitchline serve`"
         if outlet.isolated:

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from .difference import compare
 from .remote import Remote, asks_a_collector, identifier
 from .stages import chart
 
@@ -23,26 +24,41 @@ _MOST_DEVICES = 8
 @click.command()
 @click.argument("who", metavar="IDENTIFIER", callback=identifier)
 @click.option("--events", default=50, show_default=True, help="How many of the latest events to print.")
+@click.option(
+    "--as-of",
+    "as_of",
+    metavar="MOMENT",
+    help="As we thought at a past moment: 2026-11-01, or 2026-11-01T12:00:00Z; UTC without a zone.",
+)
+@click.option("--diff", is_flag=True, help="With --as-of: the events that are another's now, or were then.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the person and the events.")
 @asks_a_collector
-def journey(who: tuple[str, str], events: int, url: str, key: str, *, as_json: bool) -> None:
+def journey(
+    who: tuple[str, str], events: int, as_of: str | None, url: str, key: str, *, diff: bool, as_json: bool
+) -> None:
     """Print one person's way across devices and channels.
 
-    IDENTIFIER is namespace:value; any identifier of the person will do.
+    IDENTIFIER is namespace:value; any identifier of the person will do, and person:ID with an id from a view.
 
     \b
     Examples:
       stitchline journey user:42
       stitchline journey email:ada@example.com --events 200
+      stitchline journey user:42 --as-of 2026-11-01 --diff
     """
-    answer = Remote(url, key).get("v1", "journey", *who, events=events)
+    if diff and not as_of:
+        raise click.UsageError("--diff needs --as-of: a moment to compare with now")
+    answer = Remote(url, key).get("v1", "journey", *who, events=events, as_of=as_of, diff=1 if diff else None)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
     console = Console()
-    console.print(
-        render(answer, ":".join(who), min(console.width, _WIDEST)), width=min(console.width, _WIDEST)
-    )
+    width = min(console.width, _WIDEST)
+    asked = ":".join(who)
+    if diff:
+        console.print(compare(answer, asked, as_of or ""), width=width)
+    else:
+        console.print(render(answer, f"{asked}, as of {as_of}" if as_of else asked, width), width=width)
 
 
 def render(answer: dict[str, Any], asked: str, width: int) -> RenderableType:
@@ -110,12 +126,19 @@ def _table(events: list[dict[str, Any]]) -> Table:
             day = today
         device = f"{event['device']['type']} {_end(event['device']['id'])}".strip()
         name = event["name"] or event["type"]
-        found_by = event["found_by"].partition(":")[0]
+        found_by = _found_by(event)
         at = _moment(event["occurred_at"], "%H:%M:%S")
         table.add_row(
             *(Text(cell) for cell in (at, device, event["channel"], event["stage"], name, found_by))
         )
     return table
+
+
+def _found_by(event: dict[str, Any]) -> str:
+    """Say what tells that an event is theirs: the kind of identifier in it, its session, or its device."""
+    if event["found_by"] == "identifier":
+        return str(event["decided_by"]).partition(":")[0]
+    return str(event["found_by"])
 
 
 def _short(value: str, most: int = 36) -> str:

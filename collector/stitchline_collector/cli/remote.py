@@ -82,8 +82,8 @@ class Remote:
         with error:
             if error.code == 401:
                 return (
-                    f"the collector at {self._url} refuses this key: "
-                    "give one of kind `read` or `admin` with --key or STITCHLINE_KEY"
+                    f"the collector at {self._url} refuses this key: give one of kind `read`, or `admin` for what "
+                    "changes something, with --key or STITCHLINE_KEY"
                 )
             body = error.read()
         try:

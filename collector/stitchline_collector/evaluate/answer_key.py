@@ -125,6 +125,8 @@ class AnswerKey:
             behind = batch.received_at - batch.sent_at
             for event in batch.events:
                 number = self.number(int(event.event_id.replace("-", ""), 16) & _LOW_BITS)
+                if number < 0:
+                    raise NoWorld(f"{self.folder}: the truth misses {event.event_id}: is a truth file gone?")
                 if seen[number]:
                     continue
                 seen[number] = 1

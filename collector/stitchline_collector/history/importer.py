@@ -114,6 +114,8 @@ class Importer:
     async def _load(self) -> None:
         """Wait until ClickHouse has everything, where that is this process's work."""
         await self.outlet.seal()
+        if self.outlet.loads_itself:
+            self.outlet.adopt()
         rows = self.outlet.waiting_rows
         while self.outlet.waiting_segments:
             waiting, fault = self.outlet.waiting_rows, self.outlet.loading_fault

@@ -1,13 +1,13 @@
 """Rows -> the spool -> ClickHouse, for a process that serves nobody.
 
-Enters: encoded rows. Leaves: futures that are done when the rows are on disk, and sealed segments that this process loads itself.
+Enters: encoded rows. Leaves: futures that are done when they are on disk, and sealed segments, which this process loads itself.
 
 With the embedded engine only one process can open ClickHouse. Where a collector has it, segments are left to that collector
 instead: it adopts a spool folder as soon as nobody holds its lock. So the import lets a folder go when it has grown, and at the
 end, and goes on in a new one. Both ways are the spool's own; nothing else passes between the processes.
 
-Guaranteed: what waits on disk for ClickHouse stays below half of `max_spool_bytes`, all folders together, so that a collector
-that shares the disk has room for what arrives now; the import waits.
+Guaranteed: where half of `max_spool_bytes` waits on disk for ClickHouse, in whatever folders, the import waits too, so that a
+collector beside it has room for what arrives now.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,7 @@ class Outlet:
         self._share_bytes = max(1, settings.max_spool_bytes // SHARE)
         self._warehouse = Warehouse(settings.dsn, ReadLimits())
         self._loaders = [Loader(self._warehouse.session, self._on_gone) for _ in range(_loaders())]
+        self._freeing = threading.Lock()
         self._folder: Folder | None = None
         self._adopted: dict[Path, Folder] = {}
         self._has_room = True
@@ -79,7 +81,7 @@ class Outlet:
             self.loads_itself = False
         self._begin()
         if self.loads_itself:
-            self._adopt()
+            self.adopt()
             for loader in self._loaders:
                 loader.start()
 
@@ -118,6 +120,14 @@ class Outlet:
         self._has_room = sum(_sizes(self._path)) < self._share_bytes
         self._look_at = time.monotonic() + LOOK_EVERY_S
         self._look_bytes = self._spool.size_bytes + self._share_bytes // LOOKS
+
+    def adopt(self) -> None:
+        """Load also what a collector or another import has left."""
+        for folder, segments in adopt(self._path):
+            self._adopted[folder.path] = folder
+            self._spool.adopted(segments)
+            for place, segment in enumerate(segments):
+                self._submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY)
 
     def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None] | None:
         """Begin to store rows; None when the spool is full.
@@ -162,24 +172,17 @@ class Outlet:
         if folder is not None and not folder.remove_if_empty():
             folder.release()
 
-    def _adopt(self) -> None:
-        """Load also what an import or a collector that was killed has left."""
-        for folder, segments in adopt(self._path):
-            self._adopted[folder.path] = folder
-            self._spool.adopted(segments)
-            for place, segment in enumerate(segments):
-                self._submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY)
-
     def _submit(self, segment: Segment, *, sent_before: bool = False) -> None:
         least_busy = min(self._loaders, key=lambda loader: loader.backlog)
         least_busy.submit(segment, sent_before=sent_before)
 
     def _on_gone(self, segment: Segment) -> None:
-        """A segment left the disk (called on the loader's thread)."""
-        self._spool.freed(segment.size)
-        folder = self._adopted.get(segment.path.parent)
-        if folder is not None and folder.remove_if_empty():
-            del self._adopted[segment.path.parent]
+        """A segment left the disk (called on the loaders' threads)."""
+        with self._freeing:
+            self._spool.freed(segment.size)
+            folder = self._adopted.get(segment.path.parent)
+            if folder is not None and folder.remove_if_empty():
+                del self._adopted[segment.path.parent]
 
 
 def _loaders() -> int:

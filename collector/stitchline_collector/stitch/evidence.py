@@ -31,6 +31,10 @@ class Kind(enum.IntEnum):
     MERGE = 4
 
 
+KINDS = {kind.value: kind for kind in Kind}  # a quarter of the time of `Kind(number)`
+KIND_NAMES = {kind: kind.name.lower() for kind in Kind}
+
+
 class Identifier(NamedTuple):
     """A namespace, a value, and the node that stands for both."""
 

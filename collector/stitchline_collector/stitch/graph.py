@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..engine import Rows, Session
-from .evidence import Collected, Key, Kind, Unlink
+from ..engine import Session
+from .evidence import KINDS, Collected, Key, Kind, Unlink
 from .identifiers import INSTALLATIONS
 from .resolve import Edge
 from .sessions import NOBODY
@@ -115,7 +115,7 @@ class Graph:
         hub_device_neighbours: the most neighbours of a shared device that may be read again.
     """
 
-    def __init__(self, session: Session, blocked: AbstractSet[int], hub_device_neighbours: int) -> None:
+    def __init__(self, session: Session, blocked: frozenset[int], hub_device_neighbours: int) -> None:
         self._session = session
         self._blocked = blocked
         self._most_neighbours = hub_device_neighbours
@@ -176,7 +176,7 @@ class Graph:
         rules: dict[Key, str] = {}
         for batch in batches(wanted):
             for kind, low, high, rule in self._session.query(_RULES.format(condition=_between(batch))):
-                rules[Key(Kind(kind), low, high)] = rule
+                rules[Key(KINDS[kind], low, high)] = rule
         return {key: rule for key, rule in rules.items() if key in wanted}
 
     def any_unlinked(self) -> bool:
@@ -186,9 +186,10 @@ class Graph:
     def neighbours(self, nodes: Iterable[int]) -> Iterator[tuple[Any, ...]]:
         """Return the evidence of some nodes, as rows of `_EDGES`."""
         for batch in batches(nodes):
-            for row in self._edges(f"node IN {array(batch)}"):
-                if row[0] not in self._blocked and row[1] not in self._blocked:
-                    yield row
+            rows = self._edges(f"node IN {array(batch)}")
+            if self._blocked:
+                rows = [row for row in rows if not self._blocked.intersection(row[:2])]
+            yield from rows
 
     def with_few_neighbours(self, nodes: Iterable[int]) -> set[int]:
         """Return those of the nodes that are no hubs."""
@@ -216,7 +217,7 @@ class Graph:
             if unlinked_at > relinked_at
         }
 
-    def _edges(self, condition: str) -> Rows:
+    def _edges(self, condition: str) -> list[tuple[Any, ...]]:
         return self._session.query(_EDGES.format(condition=condition))
 
 
@@ -253,13 +254,27 @@ class _Reading:
             reopened = self._reopened() - region.decided
 
     def _read_neighbours(self, opened: set[int]) -> None:
-        for row in self._graph.neighbours(opened):
-            key = _key(row)
-            self._region.add(key, row[5], row[6])
-            self._region.namespaces[row[1]] = row[4]
-            self._region.places.update(
-                node for node, is_place in ((row[0], row[7]), (row[1], row[8])) if is_place
-            )
+        edges, namespaces, places = self._region.edges, self._region.namespaces, self._region.places
+        for (
+            node,
+            neighbour,
+            kind,
+            _,
+            space,
+            first_seen,
+            last_seen,
+            is_place,
+            neighbour_is_place,
+        ) in self._graph.neighbours(opened):
+            key = Key(KINDS[kind], node, neighbour) if node < neighbour else Key(KINDS[kind], neighbour, node)
+            seen = Seen(first_seen, last_seen)
+            if edges.setdefault(key, seen) != seen:  # read from its other end already, or news
+                self._region.add(key, first_seen, last_seen)
+            namespaces[neighbour] = space
+            if is_place:
+                places.add(node)
+            if neighbour_is_place:
+                places.add(neighbour)
 
     def _reopened(self) -> set[int]:
         """Return the shared devices next to accounts, as far as they can be somebody's."""
@@ -294,4 +309,4 @@ def _between(keys: Collection[Key]) -> str:
 
 
 def _key(row: tuple[Any, ...]) -> Key:
-    return Key(Kind(row[2]), min(row[:2]), max(row[:2]))
+    return Key(KINDS[row[2]], min(row[:2]), max(row[:2]))

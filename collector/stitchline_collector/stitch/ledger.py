@@ -12,7 +12,7 @@ import msgspec
 
 from ..engine import Session
 from .claims import Place
-from .evidence import Collected, Key
+from .evidence import KIND_NAMES, Collected, Key
 from .sessions import ClaimKind, Owner
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -61,7 +61,7 @@ class Ledger:
                 (
                     key.low,
                     key.high,
-                    key.kind.name.lower(),
+                    KIND_NAMES[key.kind],
                     namespaces[key.low],
                     namespaces[key.high],
                     rule,
@@ -150,4 +150,4 @@ def _edge_rows(collected: Collected) -> Iterable[tuple[object, ...]]:
         for node, neighbour in ((key.low, key.high), (key.high, key.low)):
             ends = (collected.identifiers[node].namespace, collected.identifiers[neighbour].namespace)
             places = (node in seen.places, neighbour in seen.places)
-            yield node, neighbour, key.kind.name.lower(), *ends, *places, *evidence
+            yield node, neighbour, KIND_NAMES[key.kind], *ends, *places, *evidence

@@ -28,6 +28,7 @@ from .rules import DEFAULT_RULES, IdentityRules
 from .sessions import NOBODY
 
 UNLINKED = "unlinked"
+_NEVER = "9"  # later than any time as text
 
 
 class Edge(NamedTuple):
@@ -84,13 +85,17 @@ def resolve(
     """
     ordered = sorted(set(edges))
     groups = _Groups(namespaces, unlinks or {}, rules)
-    refused = {edge.key: rule for edge in ordered if edge.kind is Kind.MERGE and (rule := groups.merge(edge))}
-    closed = nobodys | nobodys_nodes(ordered, namespaces, groups.root, rules)
+    merges = [edge for edge in ordered if edge.kind == Kind.MERGE]
+    refused = {edge.key: rule for edge in merges if (rule := groups.merge(edge))}
+    closed = nobodys | nobodys_nodes(ordered, namespaces, groups.root if merges else None, rules)
     first_seen: dict[int, str] = {}
     for edge in ordered:
-        for node in (edge.low, edge.high):
-            first_seen[node] = min(first_seen.get(node, edge.first_seen), edge.first_seen)
-        if edge.kind is not Kind.MERGE and edge.low not in closed and edge.high not in closed:
+        kind, since, low, high, _ = edge
+        if since < first_seen.get(low, _NEVER):
+            first_seen[low] = since
+        if since < first_seen.get(high, _NEVER):
+            first_seen[high] = since
+        if kind != Kind.MERGE and low not in closed and high not in closed:
             rule = groups.join(edge)
             if rule:
                 refused[edge.key] = rule
@@ -108,43 +113,50 @@ def merged_users(merges: Iterable[Edge], unlinks: Unlinks) -> dict[int, int]:
 
 
 def nobodys_nodes(
-    edges: Iterable[Edge], namespaces: Mapping[int, str], user: Callable[[int], int], rules: IdentityRules
+    edges: Iterable[Edge],
+    namespaces: Mapping[int, str],
+    account: Callable[[int], int] | None,
+    rules: IdentityRules,
 ) -> set[int]:
     """Return the places and hubs among nodes of which all edges are given.
 
     Args:
         edges: evidence.
         namespaces: of its ends.
-        user: gives the one that stands for a user and all who were merged with it.
+        account: gives the one that stands for a user and all who were merged with it; None where nobody was.
         rules: the numbers.
     """
     neighbours: defaultdict[int, set[int]] = defaultdict(set)
     signed_in: defaultdict[int, set[int]] = defaultdict(set)
-    for edge in edges:
-        for node, neighbour in ((edge.low, edge.high), (edge.high, edge.low)):
-            neighbours[node].add(neighbour)
-            if edge.kind is Kind.LOGIN and namespaces[neighbour] == USER:
-                signed_in[node].add(user(neighbour))
-    return {
+    for kind, _, low, high, _ in edges:
+        neighbours[low].add(high)
+        neighbours[high].add(low)
+        if kind == Kind.LOGIN:
+            if namespaces[high] == USER:
+                signed_in[low].add(account(high) if account else high)
+            if namespaces[low] == USER:
+                signed_in[high].add(account(low) if account else low)
+    fewest = min(rules.shared_contact_values, rules.hub_contact_neighbours, rules.hub_device_neighbours)
+    found = {
+        node for node, users in signed_in.items() if len(users) > 1 and namespaces[node] in INSTALLATIONS
+    }
+    found |= {
         node
         for node, near in neighbours.items()
-        if (
-            len(near) > rules.hub_device_neighbours
-            or len(signed_in[node]) > 1
-            or _has_many_contacts(near, namespaces, rules)
-            if namespaces[node] in INSTALLATIONS
-            else len(near) > rules.hub_contact_neighbours and namespaces[node] != USER
-        )
+        if len(near) > fewest and _is_hub(namespaces[node], near, namespaces, rules)
     }
+    return found
 
 
-def _has_many_contacts(near: set[int], namespaces: Mapping[int, str], rules: IdentityRules) -> bool:
-    if len(near) <= rules.shared_contact_values:
+def _is_hub(namespace: str, near: set[int], namespaces: Mapping[int, str], rules: IdentityRules) -> bool:
+    """Whether a node has too many neighbours, or a device too many of one contact namespace."""
+    if namespace == USER:
         return False
+    if namespace not in INSTALLATIONS:
+        return len(near) > rules.hub_contact_neighbours
     values = Counter(namespaces[node] for node in near)
-    return any(
-        count > rules.shared_contact_values and is_contact(namespace) for namespace, count in values.items()
-    )
+    most = max((count for other, count in values.items() if is_contact(other)), default=0)
+    return len(near) > rules.hub_device_neighbours or most > rules.shared_contact_values
 
 
 class _Groups:
@@ -152,19 +164,20 @@ class _Groups:
 
     def __init__(self, namespaces: Mapping[int, str], unlinks: Unlinks, rules: IdentityRules) -> None:
         self._namespaces = namespaces
-        self._rules = rules
+        self._limits = {namespace: rules.limit(namespace) for namespace in set(namespaces.values())}
         self._parent: dict[int, int] = {}
-        self._values: dict[int, Counter[str]] = {}  # by root, of groups of several nodes
+        self._values: dict[int, dict[str, int]] = {}  # by root, of groups of several nodes
         self._unlinks = unlinks
         self._unlinked = {node: {node} for pair in unlinks for node in pair}  # by root
 
     def root(self, node: int) -> int:
         """Return the node that stands for a group."""
-        parent = self._parent.get(node, node)
+        parents = self._parent
+        parent = parents.get(node, node)
         while parent != node:
-            grandparent = self._parent.get(parent, parent)
-            self._parent[node] = grandparent  # halves the path, so that the next look is shorter
-            node, parent = grandparent, self._parent.get(grandparent, grandparent)
+            grandparent = parents.get(parent, parent)
+            parents[node] = grandparent  # halves the path, so that the next look is shorter
+            node, parent = grandparent, parents.get(grandparent, grandparent)
         return node
 
     def merge(self, edge: Edge) -> str:
@@ -174,8 +187,7 @@ class _Groups:
             return ""
         if self._is_unlinked(edge, one, other):
             return UNLINKED
-        self._union(one, other)
-        self._values[one][USER] = 1
+        self._union(one, other)[USER] = 1
         return ""
 
     def join(self, edge: Edge) -> str:
@@ -190,40 +202,47 @@ class _Groups:
 
     def _broken(self, edge: Edge, one: int, other: int) -> str:
         ours, theirs = self._count(one), self._count(other)
-        if ours[USER] and theirs[USER]:
-            return "two_users"
-        for namespace in self._brought_by_contact(edge):
-            if ours[namespace] and theirs[namespace]:
-                return f"second_{namespace}"
-        for namespace in sorted(theirs.keys() & ours.keys()):
-            if ours[namespace] + theirs[namespace] > self._rules.limit(namespace):
-                return f"limit_{namespace}"
+        of_both = ours.keys() & theirs.keys()
+        if of_both:
+            if USER in of_both:
+                return "two_users"
+            for namespace in self._brought_by_contact(edge):
+                if namespace in of_both:
+                    return f"second_{namespace}"
+            for namespace in sorted(of_both):
+                if ours[namespace] + theirs[namespace] > self._limits[namespace]:
+                    return f"limit_{namespace}"
         return UNLINKED if self._is_unlinked(edge, one, other) else ""
 
     def _brought_by_contact(self, edge: Edge) -> list[str]:
         """Return the contact namespaces of an edge that may not bring a second value; a device's link is no better."""
-        ends = sorted(self._namespaces[node] for node in (edge.low, edge.high))
-        if edge.kind is Kind.CONTACT or (
-            edge.kind is Kind.LINK and any(end in INSTALLATIONS for end in ends)
-        ):
+        if edge.kind == Kind.LOGIN:
+            return []
+        ends = sorted((self._namespaces[edge.low], self._namespaces[edge.high]))
+        if edge.kind == Kind.CONTACT or any(end in INSTALLATIONS for end in ends):
             return [end for end in ends if is_contact(end)]
         return []
 
     def _is_unlinked(self, edge: Edge, one: int, other: int) -> bool:
+        if one not in self._unlinked or other not in self._unlinked:
+            return False
         return any(
             edge.last_seen <= self._unlinks.get((min(a, b), max(a, b)), "")
-            for a in self._unlinked.get(one, ())
-            for b in self._unlinked.get(other, ())
+            for a in self._unlinked[one]
+            for b in self._unlinked[other]
         )
 
-    def _count(self, root: int) -> Counter[str]:
-        return self._values.get(root) or Counter((self._namespaces[root],))
+    def _count(self, root: int) -> dict[str, int]:
+        return self._values.get(root) or {self._namespaces[root]: 1}
 
-    def _union(self, one: int, other: int) -> None:
-        self._values[one] = self._count(one) + self._count(other)
+    def _union(self, one: int, other: int) -> dict[str, int]:
+        values = self._values[one] = self._count(one)
+        for namespace, count in self._count(other).items():
+            values[namespace] = values.get(namespace, 0) + count
         self._parent[other] = one
         if other in self._unlinked:
             self._unlinked[one] = self._unlinked.get(one, set()) | self._unlinked.pop(other)
+        return values
 
 
 def _persons(
@@ -234,6 +253,10 @@ def _persons(
         members[groups.root(node)].append(node)
     persons: dict[int, int] = {}
     for nodes in members.values():
-        person = min(nodes, key=lambda n: (naming_rank(namespaces[n]), first_seen[n], n))
+        person = (
+            nodes[0]
+            if len(nodes) == 1
+            else min(nodes, key=lambda n: (naming_rank(namespaces[n]), first_seen[n], n))
+        )
         persons.update(dict.fromkeys(nodes, person))
     return persons | dict.fromkeys(closed & first_seen.keys(), NOBODY)
