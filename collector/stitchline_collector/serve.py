@@ -42,7 +42,7 @@ from .spool.writer import Seal
 from .stitch import Progress, Stitcher
 from .warehouse import Warehouse
 
-ADOPT_EVERY_S = 30.0
+ADOPT_EVERY_S = 5.0
 MAY_BE_ON_ITS_WAY = 8  # segments of a folder: of two tables, not always sealed in the order they were opened
 log = logging.getLogger(__name__)
 

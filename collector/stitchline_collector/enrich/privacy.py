@@ -16,7 +16,8 @@ ANALYTICS = "analytics"  # the purpose of consent under which identifiers are ke
 
 def truncate_ip(arrival: Arrival, _rows: list[Row]) -> None:
     """Cut the address to its network (/24, or /48 of IPv6); a step, after the geo look-up."""
-    arrival.ip = network(arrival.ip)
+    if arrival.ip:
+        arrival.ip = network(arrival.ip)
 
 
 def network(ip: str) -> str:

@@ -21,7 +21,7 @@ _STYLE = """
     }
 """
 _LABEL, _BAR, _ROW = 200, 560, 24
-_WIDTH = _LABEL + _BAR + 80
+_WIDTH = _LABEL + _BAR + 95
 
 
 def f05(evaluation: Evaluation) -> str:
