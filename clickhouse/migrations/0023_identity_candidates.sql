@@ -75,7 +75,8 @@ CREATE TABLE IF NOT EXISTS ${database}.identity_candidate_models
     prior Float64 COMMENT 'share of pairs in a common network that belong together',
     devices UInt64,
     pairs UInt64,
-    rounds UInt32
+    rounds UInt32,
+    networks_learnt Bool COMMENT 'false: the other features tell too little; how probable a shared network makes a pair is assumed'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY run;
@@ -92,7 +93,7 @@ SELECT
     dictGetOrDefault('${database}.identity_recent', 'person_id', device_high,
         dictGetOrDefault('${database}.identity_base', 'person_id', device_high, device_high)) AS person_high,
     person_low = person_high AND person_low != 0 AS is_one_person,
-    models.version AS version, models.decided_at AS decided_at
+    models.networks_learnt AS networks_learnt, models.version AS version, models.decided_at AS decided_at
 FROM (SELECT * FROM ${database}.identity_candidate_pairs FINAL WHERE run = (SELECT max(run) FROM ${database}.identity_candidate_models)) AS pairs
 INNER JOIN (SELECT * FROM ${database}.identity_candidate_patterns FINAL WHERE run = (SELECT max(run) FROM ${database}.identity_candidate_models)) AS patterns ON pairs.pattern = patterns.pattern
 INNER JOIN (SELECT * FROM ${database}.identity_candidate_models FINAL WHERE run = (SELECT max(run) FROM ${database}.identity_candidate_models)) AS models ON pairs.run = models.run

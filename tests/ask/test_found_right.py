@@ -49,7 +49,8 @@ def test_what_a_person_did_is_what_the_view_says(engine: Engine, seed: int) -> N
     load(engine, towns(seed))
     stitch(engine)
     reader = engine.reader()
-    for namespace, value, person_id in somebody_of_each_person(reader):
+    persons = somebody_of_each_person(reader)
+    for namespace, value, person_id in random.Random(seed).sample(persons, 20):
         expected = rows(
             reader,
             "SELECT toString(event_id), toString(found_by), device.id, toString(channel), toString(stage) FROM person_events"
@@ -92,11 +93,11 @@ def test_persons_of_a_past_moment_are_those_that_the_view_gave_then(engine: Engi
     now = rows(reader, f"SELECT {told} FROM person_events ORDER BY event_id")
     assert rows(reader, asof, at="2100-01-01") == now
     assert [row for row in now if row in then] != then
-    columns = (
-        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = 'person_events'"
-    )
-    described = rows(reader, "DESCRIBE person_events_asof(at = '2026-11-01 12:00')")
-    assert [row[:2] for row in described] == rows(reader, columns)
+    described = [
+        rows(reader, f"DESCRIBE {view}")
+        for view in ("person_events_asof(at = '2026-11-01')", "person_events")
+    ]
+    assert described[0] == described[1]
     reader.close()
 
 

@@ -32,9 +32,10 @@ def _happening(luck: random.Random, name: str) -> dict[str, Any]:
         other = {luck.choice(["device", "email", "user"]): ""}
         other = {space: one_of({"device": "PQRS", "email": "efgh", "user": "ABCD"}[space]) for space in other}
     device = luck.choice(["", *(one_of("PQRSK") for _ in range(5))])
+    night = luck.choice([0, 1, 2])
     return event(
         # Midnight is near: sessions cross it.
-        luck.choice([0, 1, 2]) * _DAY_MINUTES + 14 * 60 + luck.randrange(-30, 30),
+        night * _DAY_MINUTES + 14 * 60 + luck.randrange(-30, 30),
         device,
         type=kind,
         name="relink" if kind == "unlink" and luck.random() < 0.3 else kind,
@@ -42,7 +43,7 @@ def _happening(luck: random.Random, name: str) -> dict[str, Any]:
         device_type="kiosk" if device.startswith("K") and luck.random() < 0.5 else "phone",
         channel=luck.choice(["web", "app", ""]),
         stage=luck.choice(["", "", "aware", "bought"]),
-        session=luck.choice(["", "s1", "s2", "s3"]),
+        session=luck.choice(["", f"{night}a", f"{night}b", f"{night}c"]),
         by_server=luck.random() < 0.3,
         **told,
     )

@@ -198,5 +198,5 @@ def test_a_network_of_two_says_more_than_one_of_many(engine: Engine) -> None:
     find(engine)
     chances: dict[bool, list[float]] = {True: [], False: []}
     for low, high, _, _, probability, _ in shown(engine):
-        chances[low[8] == high[8] == "c"].append(probability)
+        chances[low[7] == high[7] == "c"].append(probability)
     assert min(chances[False]) > max(chances[True])

@@ -154,11 +154,16 @@ def _write(session: Session, run: Run) -> None:
     moment = (_EPOCH + dt.timedelta(microseconds=run.number)).strftime("%Y-%m-%d %H:%M:%S.%f")
     names = [feature.name for feature in FEATURES]
     model = (
-        run.number, moment, VERSION, names, run.model.prior, run.devices, sum(run.pairs.values()), len(run.model.objective),
+        run.number, moment, VERSION, names, run.model.prior, run.devices, sum(run.pairs.values()), len(run.model.objective), run.model.networks_learnt,
     )  # fmt: skip
     _insert(session, "levels", "run feature level m u weight", levels_rows)
     _insert(session, "patterns", "run pattern pairs weight probability", patterns)
-    _insert(session, "models", "run decided_at version features prior devices pairs rounds", [model])
+    _insert(
+        session,
+        "models",
+        "run decided_at version features prior devices pairs rounds networks_learnt",
+        [model],
+    )
 
 
 def _insert(session: Session, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -5,10 +5,12 @@ and for each feature and level how often it is seen of those (m) and of the othe
 objective never falls from one round to the next.
 
 Each pair either belongs together or does not, and given which, its features are independent. The first feature, the networks, is
-what pairs are found by: strangers taken by lot have no network in common, so its m and u are both learnt. Of every other
-feature u is known from such strangers, and m is learnt. Where nothing but the networks tells pairs apart, that is too little to
-learn from, and what comes out could be any split of the pairs into two kinds. So a larger network is never allowed to speak more for a pair:
-the answer then is a low probability, and not a wrong high one.
+what pairs are found by: strangers taken by lot have no network in common, so its m and u are both learnt, but a larger network is
+never allowed to speak more for a pair. Of every other feature u is known from such strangers, and m is learnt.
+
+What the networks mean is learnt from how alike the pairs are otherwise. Where that says little, as in a country of one time zone, any split
+of the pairs into two kinds would do, and maximum likelihood finds a wrong one. So, where the other features together tell less than
+`LEAST_BITS` of a pair that belongs together, the chances by network stay as they were in the beginning, and `networks_learnt` says so.
 
 One pseudo-pair for each level of the networks, and one for each other feature, keep what was never seen from being
 impossible; the objective is the log-likelihood with them. An unknown level weighs nothing.
@@ -24,6 +26,7 @@ from typing import NamedTuple
 Pattern = tuple[str, ...]
 Shares = dict[str, float]
 
+LEAST_BITS = 0.5
 _MOST_ROUNDS = 3000
 _ENOUGH = 1e-10  # of the objective, relative
 
@@ -50,12 +53,14 @@ class Model(NamedTuple):
         m: by feature and level.
         u: by feature and level.
         objective: after each round.
+        networks_learnt: whether the chances by network are learnt; else they are those of the beginning.
     """
 
     prior: float
     m: tuple[Shares, ...]
     u: tuple[Shares, ...]
     objective: tuple[float, ...]
+    networks_learnt: bool
 
     def weight_of(self, place: int, level: str) -> float:
         """How much a level of a feature speaks for belonging together, in bits."""
@@ -86,14 +91,11 @@ def learn(counts: Mapping[Pattern, float], frame: Frame) -> Model:
         frame: what is known before.
     """
     pairs = dict(sorted(counts.items()))
-    state = _maximised({pattern: count * frame.beginning[pattern[0]] for pattern, count in pairs.items()}, pairs, frame)  # fmt: skip
-    objective = [_objective(state, pairs, frame)]
-    while len(objective) < _MOST_ROUNDS:
-        state = _maximised(_expected(state, pairs, frame), pairs, frame)
-        objective.append(_objective(state, pairs, frame))
-        if objective[-1] - objective[-2] <= _ENOUGH * abs(objective[-2]):
-            break
-    return _model(state, pairs, frame, objective)
+    state, objective = _fitted(pairs, frame, learn_networks=True)
+    networks_learnt = _bits(state, frame) >= LEAST_BITS
+    if not networks_learnt:
+        state, objective = _fitted(pairs, frame, learn_networks=False)
+    return _model(state, pairs, frame, objective, networks_learnt=networks_learnt)
 
 
 def shares(counts: Mapping[str, float], levels: Sequence[str]) -> Shares:
@@ -101,6 +103,30 @@ def shares(counts: Mapping[str, float], levels: Sequence[str]) -> Shares:
     pseudo = 1 / len(levels)
     total = 1 + sum(counts.get(level, 0) for level in levels)
     return {level: (counts.get(level, 0) + pseudo) / total for level in levels}
+
+
+def _fitted(
+    pairs: Mapping[Pattern, float], frame: Frame, *, learn_networks: bool
+) -> tuple[_State, list[float]]:
+    begun = {pattern: count * frame.beginning[pattern[0]] for pattern, count in pairs.items()}
+    state = _maximised(begun, pairs, frame, learn_networks=learn_networks)
+    objective = [_objective(state, pairs, frame)]
+    while len(objective) < _MOST_ROUNDS:
+        expected = _expected(state, pairs, frame)
+        state = _maximised(expected, pairs, frame, learn_networks=learn_networks)
+        objective.append(_objective(state, pairs, frame))
+        if objective[-1] - objective[-2] <= _ENOUGH * abs(objective[-2]):
+            break
+    return state, objective
+
+
+def _bits(state: _State, frame: Frame) -> float:
+    """How much the other features tell of a pair that belongs together (Kullback and Leibler)."""
+    return sum(
+        share * math.log2(share / u[level])
+        for m, u in zip(state.m, frame.strangers, strict=True)
+        for level, share in m.items()
+    )
 
 
 def _likelihoods(state: _State, pattern: Pattern, frame: Frame) -> tuple[float, float]:
@@ -172,7 +198,7 @@ def _model(state: _State, pairs: Mapping[Pattern, float], frame: Frame, objectiv
         for column, whole in zip((together, apart), sums, strict=True)
     )
     strangers = (dict(known) for known in frame.strangers)
-    return Model(sums[0] / sum(sums), (m, *state.m), (u, *strangers), tuple(objective))
+    return Model(sums[0] / sum(sums), (m, *state.m), (u, *strangers), tuple(objective), networks_learnt)
 
 
 def _by_level(counts: Mapping[Pattern, float], place: int) -> defaultdict[str, float]:

@@ -1,7 +1,7 @@
 """How people behave in the simulated world: one table, with what each number means.
 
 Enters: nothing. Leaves: `Behaviour`, and its rows for the documentation. Guaranteed: no other module of the simulation holds a
-probability. The numbers are guesses at an ordinary shop with a bank card, made before any rule was measured with them.
+probability. The numbers are guesses at an ordinary shop with a bank card; none was measured at a real one.
 """
 
 from __future__ import annotations
