@@ -26,8 +26,9 @@ test: $(VENV)/.dev .tools/.npm ## lint, types, every test on the embedded engine
 bench: $(VENV)/.bench .tools/.npm ## every benchmark, as tables, and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/.dev .tools/.npm ## 200 rounds of kill -9 under load (ROUNDS=20: fewer)
-	@STITCHLINE_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -m torture -s --timeout=0 tests/system
+torture: $(VENV)/.dev .tools/.npm ## 10,000 examples of each property of stitching; 200 rounds of kill -9 under load (ROUNDS=20: fewer)
+	@$(BIN)/python -m pytest --hypothesis-profile=thorough --timeout=0 tests/stitch/test_resolve.py tests/stitch/test_sessions.py
+	@STITCHLINE_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -m torture -s --timeout=0 tests/system tests/stitch
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check --quiet .

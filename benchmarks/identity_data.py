@@ -165,6 +165,20 @@ WHERE person_node != 0 AND device_node != 0 AND device_node IN (SELECT node FROM
 GROUP BY device_node, session_node, person_node
 """
 
+# Of ten new edges six are a known user's new device, two a new user's, one an e-mail typed on a known device, one a user's card.
+_SIGHTINGS = f"""
+INSERT INTO events_raw (event_id, type, name, occurred_at, device_time, seq, identifiers, session_id, device, sent_at, received_at, source)
+WITH {_PERSON}
+SELECT generateUUIDv7(), if(n % 10 = 9, 'identify', 'track'), 'signed_in', now64(3, 'UTC') AS at, at, n,
+    multiIf(n % 10 < 6, map('user', user_value(p)), n % 10 < 8, map('user', new), n % 10 = 8, map('email', new),
+        map('user', user_value(p), 'loyalty', new)),
+    new,
+    (multiIf(n % 10 < 8, new, n % 10 = 8, device_value(p * 4), ''), 'phone', '', '', '', '', '', '', '', 0, 0),
+    at, at, 'shop'
+FROM (SELECT number AS n, sipHash64('sighting', {{round:UInt64}}, n) % {{people:UInt64}} AS p,
+    concat('new-', toString({{round:UInt64}}), '-', toString(n)) AS new FROM numbers({{edges:UInt64}}))
+"""
+
 
 def make_evidence(session: Session, people: int) -> None:
     """Record what was seen of so many people; `made_persons` then holds the right answer."""
@@ -173,6 +187,13 @@ def make_evidence(session: Session, people: int) -> None:
     session.command(_MAKE_PERSONS, parameters)
     session.command(_EDGES)
     session.command(_NODES)
+    for table in ("identity_edges", "identity_nodes"):
+        session.command(f"OPTIMIZE TABLE {table} FINAL")  # as merges leave it
+
+
+def make_sightings(session: Session, people: int, number: int, edges: int) -> None:
+    """Record so many events as they come in, each of them one edge that nobody has seen: most by people who are known already."""
+    session.command(_SIGHTINGS, {"people": people, "round": number, "edges": edges})
 
 
 def make_events(session: Session, people: int, events: int) -> None:
@@ -183,7 +204,11 @@ def make_events(session: Session, people: int, events: int) -> None:
             _EVENTS,
             {"people": people, "events": events, "first": first, "count": count, "first_day": FIRST_DAY},
             # One part for each month: as merges leave it.
-            {"min_insert_block_size_rows": _HISTORY_ROWS, "min_insert_block_size_bytes": 0, "max_insert_threads": 1},
+            {
+                "min_insert_block_size_rows": _HISTORY_ROWS,
+                "min_insert_block_size_bytes": 0,
+                "max_insert_threads": 1,
+            },
         )
     session.command(_CLAIMS)
 
@@ -191,4 +216,6 @@ def make_events(session: Session, people: int, events: int) -> None:
 def _inserts(events: int) -> Iterator[tuple[int, int]]:
     fresh = events - events // DAYS
     steps = [*range(0, fresh, _HISTORY_ROWS), *range(fresh, events, max(1, events // DAYS // FRESH_PARTS))]
-    return zip(steps, [after - step for step, after in zip(steps, [*steps[1:], events], strict=True)], strict=True)
+    return zip(
+        steps, [after - step for step, after in zip(steps, [*steps[1:], events], strict=True)], strict=True
+    )

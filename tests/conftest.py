@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from stitchline_collector import migrate
 from stitchline_collector.engine import Engine
@@ -19,6 +20,9 @@ from tests.processes import CollectorProcess
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# `make torture` runs the properties of stitching with it.
+settings.register_profile("thorough", max_examples=10_000, deadline=None)
 
 
 @pytest.fixture(scope="session")

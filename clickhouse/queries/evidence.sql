@@ -1,6 +1,6 @@
 -- name: evidence
--- The evidence of some nodes, at most so much of each; only that with some others, where any are given.
--- parameters: nodes Array(UInt64), others Array(UInt64), most UInt32
+-- The evidence of some nodes, at most so much of each and in all; only that with some others, where any are given.
+-- parameters: nodes Array(UInt64), others Array(UInt64), most UInt32, rows UInt32
 -- returns: node UInt64, neighbour UInt64, kind String, first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), known_at DateTime64(3, 'UTC'), sessions UInt64, event_id UUID
 -- reads: identity_edges
 SELECT
@@ -17,3 +17,4 @@ WHERE node IN {nodes:Array(UInt64)} AND (empty({others:Array(UInt64)}) OR neighb
 GROUP BY node, neighbour, kind
 ORDER BY node, first_seen, neighbour
 LIMIT {most:UInt32} BY node
+LIMIT {rows:UInt32}

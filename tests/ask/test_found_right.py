@@ -94,7 +94,7 @@ def test_persons_of_a_past_moment_are_those_that_the_view_gave_then(engine: Engi
     assert rows(reader, asof, at="2100-01-01") == now
     assert [row for row in now if row in then] != then
     described = [
-        rows(reader, f"DESCRIBE {view}")
+        rows(reader, f"DESCRIBE (SELECT * FROM {view})")
         for view in ("person_events_asof(at = '2026-11-01')", "person_events")
     ]
     assert described[0] == described[1]

@@ -15,7 +15,7 @@ from tests.stitch.test_stitcher import stitch
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
-AGES = ("--days", "100000")
+AGES = ("--days", "10000")
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ counts = st.dictionaries(patterns, st.integers(1, 5_000), max_size=40)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_it_finds_the_model_that_the_pairs_were_made_to(seed: int) -> None:
     model = learn(drawn(seed), FRAME)
+    assert model.networks_learnt
     together = sum(CHANCES[level] * PAIRS[level] for level in PAIRS)
     assert model.prior == pytest.approx(together / sum(PAIRS.values()), abs=0.02)
     for found, made in zip(model.m[1:], M, strict=True):
@@ -92,6 +93,19 @@ def test_every_pattern_gets_a_probability_whatever_was_learnt_and_a_larger_netwo
 @settings(max_examples=25, deadline=None)
 def test_the_order_in_which_patterns_come_changes_nothing(pairs: dict[Pattern, int]) -> None:
     assert learn(pairs, real_frame()) == learn(dict(reversed(pairs.items())), real_frame())
+
+
+def test_where_the_other_features_tell_too_little_the_networks_mean_what_they_meant_in_the_beginning() -> (
+    None
+):
+    everybody_alike = ({"same": 0.999, "other": 0.001}, {"alike": 0.999, "unlike": 0.001})
+    counts: Counter[Pattern] = Counter()
+    for (level, _, _), count in drawn(6).items():
+        counts[level, "same", "alike"] += count
+    model = learn(counts, FRAME._replace(strangers=everybody_alike))
+    assert not model.networks_learnt
+    for level, chance in FRAME.beginning.items():
+        assert model.probability((level, "unknown", "unknown")) == pytest.approx(chance)
 
 
 def test_an_unknown_level_weighs_nothing() -> None:

@@ -79,13 +79,19 @@ def test_precision_and_recall_are_counted_against_all_true_pairs() -> None:
     owners = {
         "a": Owners(1, 1), "b": Owners(1, 1), "c": Owners(2, 1), "d": Owners(3, 2), "e": Owners(None, None), "f": Owners(None, 2),
     }  # fmt: skip
-    scored = [Scored("a", "b", 0.97), Scored("a", "c", 0.8), Scored("a", "d", 0.6), Scored("d", "e", 0.02)]
+    scored = [
+        Scored("a", "b", 0.97, is_one_person=True),
+        Scored("a", "c", 0.8, is_one_person=False),
+        Scored("a", "d", 0.6, is_one_person=False),
+        Scored("d", "e", 0.02, is_one_person=False),
+    ]
     found = calibrate(scored, owners, owners)
     assert (found.person_pairs, found.household_pairs) == (1, 4)
     assert (found.met_person_pairs, found.met_household_pairs) == (1, 2)
     at = {one.threshold: one for one in found.thresholds}
     assert (at[0.95].pairs, at[0.95].person_precision, at[0.95].household_recall) == (1, 1.0, 0.25)
     assert (at[0.5].pairs, at[0.5].household_precision, at[0.5].household_recall) == (3, 2 / 3, 0.5)
+    assert [at[threshold].joined for threshold in (0.5, 0.99)] == [1, 0]
     assert at[0.99].household_precision == 0
     assert [(one.lowest, one.pairs, one.household) for one in found.bins] == [
         (0.0, 1, 0.0), (0.5, 1, 0.0), (0.75, 1, 1.0), (0.95, 1, 1.0),

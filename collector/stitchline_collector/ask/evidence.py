@@ -16,12 +16,14 @@ import msgspec
 
 from ..engine import Reader
 from ..stitch.rules import DEFAULT_RULES, IdentityRules
+from ..stitch.statements import batches
 from .asked import NOBODY, Found, ask
 from .paths import Link
 from .questions import questions
 
 MOST_OF_A_NODE = 500  # pieces of evidence read of one node
-MOST_NODES = 5000  # nodes of a ring, and of all rings but the last
+MOST_NODES = 2000  # nodes of a ring, and of all rings but the last
+MOST_READ = 20_000  # pieces of evidence read of one ring
 MOST_RINGS = 8  # refused links between the two ends
 
 
@@ -57,7 +59,7 @@ class Around:
 
     def links(self, reader: Reader) -> list[Link]:
         """Return the evidence with the rules that refused it."""
-        refused = _refusals(reader, {node for pair in self.pairs for node in pair[:2]})
+        refused = _refusals(reader, self.pairs)
         return [Link(*pair, refused.get(pair, "")) for pair in self.pairs]
 
 
@@ -153,24 +155,30 @@ def _read(reader: Reader, nodes: set[int], around: Around, among: Collection[int
     neighbours: set[int] = set()
     count: dict[int, int] = {}
     # One more than shall be read tells that there is more.
-    parameters = {"nodes": sorted(nodes), "others": sorted(among), "most": MOST_OF_A_NODE + 1}
+    parameters = {
+        "nodes": sorted(nodes),
+        "others": sorted(among),
+        "most": MOST_OF_A_NODE + 1,
+        "rows": MOST_READ + 1,
+    }
     for row in ask(reader, "evidence", **parameters) if nodes else []:
         node, neighbour, kind, *known = row.values()
         neighbours.add(neighbour)
         around.pairs[Pair(min(node, neighbour), max(node, neighbour), kind)] = Known(*known)
         count[node] = count.get(node, 0) + 1
+    around.is_whole &= sum(count.values()) <= MOST_READ
     around.is_whole &= all(number <= MOST_OF_A_NODE for number in count.values())
     return neighbours
 
 
-def _refusals(reader: Reader, nodes: set[int]) -> dict[Pair, str]:
-    if not nodes:
-        return {}
-    blocked = _blocked(reader)
+def _refusals(reader: Reader, pairs: Collection[Pair]) -> dict[Pair, str]:
+    blocked = _blocked(reader) if pairs else set()
     refused: dict[Pair, str] = {}
-    for row in reader.query(questions()["refusals"].sql, {"nodes": sorted(nodes)}):
-        pair = Pair(min(row[:2]), max(row[:2]), row[2])
-        refused[pair] = "blocked" if blocked & {pair.low, pair.high} else row[3]
+    for batch in batches(pairs):
+        nodes = sorted({node for pair in batch for node in pair[:2]})
+        for row in reader.query(questions()["refusals"].sql, {"nodes": nodes}):
+            pair = Pair(min(row[:2]), max(row[:2]), row[2])
+            refused[pair] = "blocked" if blocked & {pair.low, pair.high} else row[3]
     return refused
 
 

@@ -20,18 +20,29 @@ THRESHOLDS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 
 class Scored(NamedTuple):
-    """A pair of devices, by name, and how probable it is that they belong together."""
+    """A pair of devices, by name, how probable it is that they belong together, and whether the evidence says so already."""
 
     low: str
     high: str
     probability: float
+    is_one_person: bool
+
+
+class _Judged(NamedTuple):
+    """A pair: what was said of it, and what is true."""
+
+    said: float
+    person: bool
+    household: bool
+    joined: bool
 
 
 class AtThreshold(msgspec.Struct, frozen=True):
-    """What is found among pairs from a probability upwards."""
+    """What is found among pairs from a probability upwards; `joined`: of these, by the evidence, without any probability."""
 
     threshold: float
     pairs: int
+    joined: int
     person_precision: float
     person_recall: float
     household_precision: float
@@ -79,13 +90,16 @@ def calibrate(scored: Sequence[Scored], devices: Iterable[str], owners: Mapping[
     known = [owners[device] for device in devices]
     person_pairs = _pairs(owner.person for owner in known)
     household_pairs = _pairs(owner.home for owner in known)
-    judged = [(pair.probability, *_truth(owners[pair.low], owners[pair.high])) for pair in scored]
+    judged = [
+        _Judged(pair.probability, *_truth(owners[pair.low], owners[pair.high]), pair.is_one_person)
+        for pair in scored
+    ]
     return Calibration(
         devices=len(known),
         person_pairs=person_pairs,
         household_pairs=household_pairs,
-        met_person_pairs=sum(person for _, person, _ in judged),
-        met_household_pairs=sum(home for _, _, home in judged),
+        met_person_pairs=sum(one.person for one in judged),
+        met_household_pairs=sum(one.household for one in judged),
         thresholds=[_at(threshold, judged, person_pairs, household_pairs) for threshold in THRESHOLDS],
         bins=list(_bins(judged)),
     )
@@ -104,14 +118,13 @@ def _pairs(owners: Iterable[int | None]) -> int:
     return sum(count * (count - 1) // 2 for count in counts.values())
 
 
-def _at(
-    threshold: float, judged: Sequence[tuple[float, bool, bool]], person_pairs: int, household_pairs: int
-) -> AtThreshold:
-    above = [one for one in judged if one[0] >= threshold]
-    persons, homes = sum(one[1] for one in above), sum(one[2] for one in above)
+def _at(threshold: float, judged: Sequence[_Judged], person_pairs: int, household_pairs: int) -> AtThreshold:
+    above = [one for one in judged if one.said >= threshold]
+    persons, homes = sum(one.person for one in above), sum(one.household for one in above)
     return AtThreshold(
         threshold,
         len(above),
+        sum(one.joined for one in above),
         _share(persons, len(above)),
         _share(persons, person_pairs),
         _share(homes, len(above)),
@@ -119,12 +132,12 @@ def _at(
     )
 
 
-def _bins(judged: Sequence[tuple[float, bool, bool]]) -> Iterable[Bin]:
+def _bins(judged: Sequence[_Judged]) -> Iterable[Bin]:
     limits = (0.0, *THRESHOLDS, 1.1)
     for lowest, end in pairwise(limits):
-        inside = [one for one in judged if lowest <= one[0] < end]
+        inside = [one for one in judged if lowest <= one.said < end]
         if inside:
-            said, person, home = (sum(column) / len(inside) for column in zip(*inside, strict=True))
+            said, person, home, _ = (sum(column) / len(inside) for column in zip(*inside, strict=True))
             yield Bin(lowest, len(inside), said, home, person)
 
 

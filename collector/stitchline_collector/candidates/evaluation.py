@@ -23,7 +23,7 @@ from .town import COLUMNS, Town
 
 _ROWS_OF_AN_INSERT = 50_000
 _encode_lines = msgspec.json.Encoder().encode_lines
-_PAIRS = "SELECT low_name, high_name, probability FROM identity_candidates"
+_PAIRS = "SELECT low_name, high_name, probability, is_one_person FROM identity_candidates"
 # The devices that a search compares: seen in a network, and neither a place nor nobody's.
 _DEVICES = """
 SELECT DISTINCT concat('device:', device.id)

@@ -5,9 +5,9 @@ Enters: an engine whose events carry networks. Leaves: one run in the tables `id
 written. A run that died is never seen, and removed by the next; two at once do not meet. The same events give
 the same pairs and the same probabilities.
 
-Why not Splink: it compares columns of records, and what tells devices apart here are sets of networks and days, which its
-ClickHouse dialect (a package of its own, last released for Splink 4) would be handed as finished SQL; what is left to it is the
-fitting, 60 lines in `learning`. See docs/decisions/0032.
+Why not Splink: it compares columns of records, and what tells devices apart here are sets of networks and days, which it would be
+handed as finished SQL; its ClickHouse dialect, a package of its own, asks for an embedded engine below version 3, and
+what is left to it is the fitting, `learning`. See docs/decisions/0032.
 """
 
 from __future__ import annotations

@@ -149,17 +149,23 @@ def _expected(state: _State, pairs: Mapping[Pattern, float], frame: Frame) -> di
     return expected
 
 
-def _maximised(together: Mapping[Pattern, float], pairs: Mapping[Pattern, float], frame: Frame) -> _State:
+def _maximised(
+    together: Mapping[Pattern, float],
+    pairs: Mapping[Pattern, float],
+    frame: Frame,
+    *,
+    learn_networks: bool,
+) -> _State:
+    m = tuple(shares(_by_level(together, place), list(u)) for place, u in enumerate(frame.strangers, 1))
+    if not learn_networks:
+        return _State(dict(frame.beginning), m)
     counted, all_counted = _by_level(together, 0), _by_level(pairs, 0)
     chances: Shares = {}
     for chain in frame.chains:
         parts = [counted[level] + frame.beginning[level] for level in chain]
         wholes = [all_counted[level] + 1 for level in chain]
         chances |= zip(chain, never_rising(parts, wholes), strict=True)
-    return _State(
-        chances,
-        tuple(shares(_by_level(together, place), list(u)) for place, u in enumerate(frame.strangers, 1)),
-    )
+    return _State(chances, m)
 
 
 def never_rising(parts: Sequence[float], wholes: Sequence[float]) -> list[float]:
@@ -186,7 +192,14 @@ def _objective(state: _State, pairs: Mapping[Pattern, float], frame: Frame) -> f
     return total
 
 
-def _model(state: _State, pairs: Mapping[Pattern, float], frame: Frame, objective: Sequence[float]) -> Model:
+def _model(
+    state: _State,
+    pairs: Mapping[Pattern, float],
+    frame: Frame,
+    objective: Sequence[float],
+    *,
+    networks_learnt: bool,
+) -> Model:
     """Write the chances by level as prior, m and u, as for the other features."""
     seen = _by_level(pairs, 0)
     counted = {level: 1 + seen[level] for level in state.chances}

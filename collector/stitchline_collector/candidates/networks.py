@@ -22,7 +22,7 @@ class Shares:
 
     Attributes:
         ipv6: households whose devices are seen with an IPv6 network of their own; the others share a /24 with neighbours.
-        homes_of_a_network: households of the town in one /24.
+        homes_of_a_network: households of the town, those with IPv6 too, for each of its /24s.
         renews: households whose network changes.
         renewed_after_days: mean time until it does.
         works: people with a place of work.

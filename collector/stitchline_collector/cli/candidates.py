@@ -184,9 +184,9 @@ def _print_calibration(found: Calibration) -> None:
         soft_wrap=True,
     )
     _print_table(
-        ("probability from", "pairs", "household precision", "recall", "person precision", "recall"),
+        ("probability from", "pairs", "one person already", "household precision", "recall", "person precision", "recall"),
         [
-            (f"{at.threshold:.2f}", f"{at.pairs:,}", *map("{:.3f}".format, (at.household_precision, at.household_recall, at.person_precision, at.person_recall)))
+            (f"{at.threshold:.2f}", f"{at.pairs:,}", f"{at.joined:,}", *map("{:.3f}".format, (at.household_precision, at.household_recall, at.person_precision, at.person_recall)))
             for at in found.thresholds
         ],
     )  # fmt: skip

@@ -12,9 +12,9 @@ from rich.text import Text
 
 _SIGNS = {"came": ("+", "green"), "left": ("-", "red"), "arrived": ("*", "cyan")}
 _MEANINGS = {
-    "came": "are theirs now and were not then",
-    "left": "were theirs then and are not now",
-    "arrived": "arrived since then",
+    "came": ("event is theirs now and was not then", "events are theirs now and were not then"),
+    "left": ("event was theirs then and is not now", "events were theirs then and are not now"),
+    "arrived": ("event arrived since then", "events arrived since then"),
 }
 
 
@@ -41,12 +41,7 @@ def compare(answer: dict[str, Any], asked: str, as_of: str) -> RenderableType:
     for change, (sign, style) in _SIGNS.items():
         count = sum(1 for one in changes if one["change"] == change)
         if count:
-            parts.append(
-                Text.assemble(
-                    (f"{sign} ", style),
-                    f"{count:,} event{'s' if count != 1 else ''} {_MEANINGS[change] if count != 1 else _one(change)}",
-                )
-            )
+            parts.append(Text.assemble((f"{sign} ", style), f"{count:,} {_MEANINGS[change][count != 1]}"))
     return Group(*parts)
 
 
@@ -78,12 +73,3 @@ def _whose(person: dict[str, Any] | None) -> str:
 
 def _person(person_id: str) -> str:
     return "nobody" if person_id == "0" else person_id
-
-
-def _one(change: str) -> str:
-    return (
-        _MEANINGS[change]
-        .replace("are theirs", "is theirs")
-        .replace("were ", "was ")
-        .replace("are not", "is not")
-    )

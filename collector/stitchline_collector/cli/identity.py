@@ -100,7 +100,7 @@ def identity() -> None:
     "--days",
     default=30,
     show_default=True,
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(1, 10_000),
     help="Days to look at, where a table is about days.",
 )
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1, 1000), help="Rows of each table.")
