@@ -49,27 +49,31 @@ FROM ${database}.identity_visits;
 -- The person of each event, for whoever asks for a few devices: `device_id` and `device_type` are columns of their own here,
 -- so that a condition on the device uses the sorting key, and reading one of them does not read all of the tuple `device`.
 -- A view over a tuple hides both from ClickHouse. The rule is told in words at person_events.
+--
+-- Nearly every event is decided by one look-up: what it says, else its device. All else is in later branches of `multiIf`, which
+-- ClickHouse computes only for the rows that get there. `bitAnd`, `bitOr` and `bitXor` keep what every row needs out of that: a
+-- condition of AND and OR, or the default of a look-up, would be computed row by row where it is needed, which costs more
+-- than to compute it for all (docs/performance.md).
 CREATE OR REPLACE VIEW ${database}.person_events_by_device AS
 SELECT
-    multiIf(by_identifier, said, device_node = 0, 0, NOT is_shared, on_device, owner_person != 0, owner_person,
-        sipHash64('nobody', '\0', device_node, '\0', session_node)) AS person_id,
-    CAST(multiIf(by_identifier, 1, device_node = 0, 5, NOT is_shared, 3, owner_person != 0, 2, 4),
+    multiIf(is_simple, found, device_node = 0, 0, is_own_device, on_device, owner_person != 0, owner_person, session_node) AS person_id,
+    CAST(multiIf(is_simple, if(person_node != 0, 1, 3), device_node = 0, 5, is_own_device, 3, owner_person != 0, 2, 4),
         'Enum8(\'identifier\' = 1, \'session\' = 2, \'device\' = 3, \'nobody\' = 4, \'none\' = 5)') AS found_by,
-    multiIf(by_identifier, person_node, device_node = 0, 0, NOT is_shared, device_node, owner_person != 0, owner, 0) AS deciding_node,
-    * EXCEPT (said, by_identifier, rest, on_device, is_shared, shared_session, owner, owner_person)
+    multiIf(is_simple, first_node, device_node = 0, 0, is_own_device, device_node, owner_person != 0, owner, 0) AS deciding_node,
+    * EXCEPT (first_node, in_base, found, is_place, is_simple, on_device, is_own_device, owner, owner_person)
 FROM
 (
     SELECT
-        dictGetOrDefault('${database}.identity_recent', 'person_id', person_node,
-            dictGetOrDefault('${database}.identity_base', 'person_id', person_node, person_node)) AS said,
-        said != 0 AS by_identifier,
-        if(by_identifier, 0, device_node) AS rest,
-        dictGetOrDefault('${database}.identity_recent', 'person_id', rest,
-            dictGetOrDefault('${database}.identity_base', 'person_id', rest, rest)) AS on_device,
-        rest != 0 AND (on_device = 0 OR device_type IN ('kiosk', 'atm', 'pos', 'server')) AS is_shared,
-        if(is_shared, session_node, 0) AS shared_session,
-        dictGetOrDefault('${database}.identity_sessions_recent', 'owner', shared_session, occurred_at,
-            dictGetOrDefault('${database}.identity_sessions_base', 'owner', shared_session, occurred_at, toUInt64(0))) AS owner,
+        if(person_node != 0, person_node, device_node) AS first_node,
+        dictGetOrDefault('${database}.identity_base', 'person_id', first_node, first_node) AS in_base,
+        bitXor(dictGetOrDefault('${database}.identity_recent', 'person_id', first_node, in_base), bitAnd(in_base, 0)) AS found,
+        device_type IN ('kiosk', 'atm', 'pos', 'server') AS is_place,
+        bitAnd(found != 0, bitOr(person_node != 0, NOT is_place)) AS is_simple,
+        dictGetOrDefault('${database}.identity_recent', 'person_id', device_node,
+            dictGetOrDefault('${database}.identity_base', 'person_id', device_node, device_node)) AS on_device,
+        NOT is_place AND on_device != 0 AS is_own_device,
+        dictGetOrDefault('${database}.identity_sessions_recent', 'owner', session_node, occurred_at,
+            dictGetOrDefault('${database}.identity_sessions_base', 'owner', session_node, occurred_at, toUInt64(0))) AS owner,
         dictGetOrDefault('${database}.identity_recent', 'person_id', owner,
             dictGetOrDefault('${database}.identity_base', 'person_id', owner, owner)) AS owner_person,
         *

@@ -21,8 +21,7 @@ WITH
         GROUP BY session
     )
 SELECT
-    multiIf(said != 0, said, device_node = 0, 0, NOT is_shared, on_device, owner_person != 0, owner_person,
-        sipHash64('nobody', '\0', device_node, '\0', session_node)) AS person_id,
+    multiIf(said != 0, said, device_node = 0, 0, NOT is_shared, on_device, owner_person != 0, owner_person, session_node) AS person_id,
     CAST(multiIf(said != 0, 1, device_node = 0, 5, NOT is_shared, 3, owner_person != 0, 2, 4),
         'Enum8(\'identifier\' = 1, \'session\' = 2, \'device\' = 3, \'nobody\' = 4, \'none\' = 5)') AS found_by,
     multiIf(said != 0, person_node, device_node = 0, 0, NOT is_shared, device_node, owner_person != 0, owner, 0) AS deciding_node,

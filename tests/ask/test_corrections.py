@@ -40,7 +40,7 @@ def cli(collector: CollectorProcess, *arguments: str) -> subprocess.CompletedPro
 
 def explained(collector: CollectorProcess, a: str, b: str) -> dict[str, Any]:
     status, _, answer = collector.request("GET", f"/v1/identity/why?a={a}&b={b}")
-    return dict(json.loads(answer)) if status == 200 else {"one_person": None}
+    return {"one_person": None, "status": status} | dict(json.loads(answer))
 
 
 def wait_until_one_person(collector: CollectorProcess, a: str, b: str, *, one: bool) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def wait_until_one_person(collector: CollectorProcess, a: str, b: str, *, one: b
         if answer["one_person"] is one:
             return answer
         time.sleep(0.1)
-    raise AssertionError(f"{a} and {b}: {answer}")
+    raise AssertionError(f"{a} and {b}: {answer}\n{collector.log()}")
 
 
 def signed_in(collector: CollectorProcess, user: str, device: str, **more: Any) -> None:

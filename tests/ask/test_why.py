@@ -17,7 +17,7 @@ from tests.stitch.test_stitcher import stitch
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine, Reader
 
-PAIRS = 60
+PAIRS = 25
 
 
 def asked(text: str) -> Asked:
