@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS ${database}.identity_candidate_pairs
     high_name String,
     shared_networks UInt32,
     closeness Float32 COMMENT 'sum of 1 / (devices - 1) over the networks they share: 1 is a network of just these two',
-    days_together UInt32 COMMENT 'days on which both were in one network',
+    days_together UInt32 COMMENT 'days on which both were in one network, counted for each network',
     time_shared Float32 COMMENT 'share of its network days that the one which is elsewhere more spends in shared networks',
     rhythm Float32 COMMENT 'cosine of their hours of the week',
     pattern LowCardinality(String) COMMENT 'levels of the features, in the order of identity_candidate_models.features'

@@ -53,7 +53,7 @@ def _pair(
     other: str,
 ) -> Pair:
     closeness = sum(1 / (small[network] - 1) for network in shared)
-    days = {day for network, day in seen[one] & seen[other] if network in shared}
+    days = {(network, day) for network, day in seen[one] & seen[other] if network in shared}
     time_shared = min(
         sum(network in shared for network, _ in seen[device]) / len(seen[device]) for device in (one, other)
     )

@@ -33,7 +33,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _SLICE_NODES = 200_000  # nodes of doubtful components, or devices, in memory at a time
 _TABLES = {
     "rebuild_nobodys": "node UInt64",
-    "rebuild_nodes": "node UInt64, class UInt8, first_seen UInt64, label UInt64, others Array(Tuple(UInt64, UInt8))",
+    "rebuild_nodes": "node UInt64, class UInt8, first_seen UInt64, label UInt64, users Array(UInt64), others Array(UInt64)",
     "rebuild_links": "node UInt64, neighbour UInt64",
     "rebuild_links_next": "node UInt64, neighbour UInt64",
     "rebuild_labels": "round UInt16, node UInt64, label UInt64",
@@ -96,18 +96,23 @@ _NODES = """
 INSERT INTO rebuild_nodes
 SELECT
     node,
-    transform(toString(any(namespace)), ['user', 'email', 'phone', 'device', 'anonymous'], [0, 1, 2, 4, 5], 3) AS class,
-    toUnixTimestamp64Milli(min(first_seen)) + 2208988800000,
+    any(own) AS class,
+    toUnixTimestamp64Milli(min(since)) + 2208988800000,
     multiIf(
         class = 0, node,
-        minIf(neighbour, neighbour_namespace = 'user' AND is_open) AS user != 0, user,
+        minIf(neighbour, is_user) AS user != 0, user,
         countIf(is_open) = 0, node,
-        least(node, minIf(neighbour, is_open))) AS label_,
-    arrayFilter(other -> if(other.2, other.1 != label_, class != 0),
-        groupArrayIf((neighbour, neighbour_namespace = 'user'), is_open))
+        least(node, minIf(neighbour, is_open))),
+    groupArrayIf(neighbour, is_user),
+    groupArrayIf(neighbour, is_open AND NOT is_user AND own != 0)
 FROM
 (
-    SELECT node, namespace, neighbour, neighbour_namespace, first_seen, neighbour NOT IN (SELECT node FROM rebuild_nobodys) AS is_open
+    SELECT
+        node, neighbour, first_seen AS since,
+        multiIf(namespace = 'user', 0, namespace = 'email', 1, namespace = 'phone', 2, namespace = 'device', 4,
+            namespace = 'anonymous', 5, 3) AS own,
+        neighbour NOT IN (SELECT node FROM rebuild_nobodys) AS is_open,
+        is_open AND neighbour_namespace = 'user' AS is_user
     FROM identity_edges
     WHERE node NOT IN (SELECT node FROM rebuild_nobodys)
 )
@@ -123,9 +128,9 @@ FROM
     SELECT min(least(low, high)) AS one, max(greatest(low, high)) AS another
     FROM
     (
-        SELECT if(other.2, label, node) AS a, other.1 AS b, label AS low, if(other.2, b, label) AS high
-        FROM rebuild_nodes
-        ARRAY JOIN others AS other
+        SELECT label AS a, user AS b, label AS low, user AS high FROM rebuild_nodes ARRAY JOIN users AS user WHERE user != label
+        UNION ALL
+        SELECT node AS a, other AS b, label AS low, label AS high FROM rebuild_nodes ARRAY JOIN others AS other
     )
     GROUP BY least(a, b), greatest(a, b)
 )
@@ -147,11 +152,12 @@ INNER JOIN (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS one
 INNER JOIN (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS other ON links.neighbour = other.node
 WHERE one.label != other.label
 """
+# A node may have a label of several rounds; composed they agree, and ANY takes one of them.
 _COMPOSE = """
 INSERT INTO rebuild_final
 SELECT labels.node, if(further.label = 0, labels.label, further.label)
 FROM (SELECT node, label FROM rebuild_labels WHERE round = {round}) AS labels
-LEFT JOIN rebuild_final AS further ON further.node = labels.label
+ANY LEFT JOIN rebuild_final AS further ON further.node = labels.label
 """
 
 # A component that breaks nothing is one person, named as in `resolve`: the smallest (class, first seen, node), packed into a number.
@@ -169,7 +175,7 @@ FROM
 (
     SELECT nodes.node AS node, class, first_seen, if(final.label = 0, nodes.label, final.label) AS component
     FROM (SELECT node, class, first_seen, label FROM rebuild_nodes) AS nodes
-    LEFT JOIN rebuild_final AS final ON final.node = nodes.label
+    ANY LEFT JOIN rebuild_final AS final ON final.node = nodes.label
 )
 GROUP BY component
 """
