@@ -47,8 +47,6 @@ _COLUMNS = {
     "rebuild_persons": ["node", "person_id"],
     "rebuild_refused": ["node", "neighbour", "kind", "namespace", "neighbour_namespace", "rule"],
 }
-# The evidence lies sorted by node, so grouping by node needs no hash table.
-_IN_ORDER = {"optimize_aggregation_in_order": 1}
 _IS_DEVICE, _IS_CONTACT = (
     "{0} IN ('device', 'anonymous')".format,
     "{0} NOT IN ('device', 'anonymous', 'user')".format,
@@ -275,7 +273,7 @@ class Rebuild:
         unlinks = self._unlinks()
         self._count_nobodys(unlinks)
         self._say("connected components")
-        self._run(_NODES, in_order=True)
+        self._run(_NODES)
         self._run(_LINKS)
         self._contract()
         self._say("persons")
@@ -307,9 +305,8 @@ class Rebuild:
             )
             yield claims.changed({node for (node,) in rows}, [])
 
-    def _run(self, statement: str, *, in_order: bool = False, **numbers: object) -> None:
-        settings = _IN_ORDER if in_order else None
-        self._session.command(statement.format(**self._numbers, **numbers), settings=settings)
+    def _run(self, statement: str, **numbers: object) -> None:
+        self._session.command(statement.format(**self._numbers, **numbers))
 
     def _contract(self) -> None:
         number = 0
@@ -341,8 +338,8 @@ class Rebuild:
         if account:  # users that a server has merged count as one
             accounts = f"transform(neighbour, {array(account)}, {array(account.values())}, neighbour)"
             signed_in = f"uniqExactIf({accounts}, is_login AND other = 'user')"
-        self._run(_CANDIDATES, in_order=True)
-        self._run(_NOBODYS, in_order=True, signed_in=signed_in)
+        self._run(_CANDIDATES)
+        self._run(_NOBODYS, signed_in=signed_in)
         self._session.command("TRUNCATE TABLE rebuild_links")
 
     def _resolve_doubtful(self, unlinks: Unlinks) -> None:
