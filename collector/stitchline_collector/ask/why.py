@@ -1,7 +1,8 @@
 """Why two identifiers are one person, or what stands between them.
 
 Enters: two identifiers. Leaves: one dictionary, ready for JSON: the best path of evidence, each step with when and how often it
-was seen and an event as a sample. Guaranteed: a path of accepted evidence exactly when both are one person.
+was seen and an event as a sample. Guaranteed: a path of accepted evidence exactly when both are one person; in the moment between a
+decision and the writing down of its evidence, it says that there is none yet.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def why(reader: Reader, one: Asked, other: Asked) -> dict[str, Any] | Unseen:
         around = within(reader, _members(reader, ends[0])) if are_one else between(reader, *ends)
         links = [link for link in around.links(reader) if not (are_one and link.refused_by)]
         steps = best_path(links, ends[0].node, ends[1].node) or []
+        # The stitcher writes persons before the evidence that led to them, so for a moment there is no path yet.
+        around.is_whole &= bool(steps) or not are_one
     named = _names(reader, steps, zip((one, other), ends, strict=True))
     told = _Telling(reader, rules_in_force(reader), named, around)
     return {
@@ -138,7 +141,9 @@ def _told(
     if ends[0].node == ends[1].node:
         return f"{both} are the same identifier"
     if ends[0].person_id == ends[1].person_id != NOBODY:
-        return f"{both} are one person"
+        return f"{both} are one person" + (
+            "" if steps else "; why is being written down: ask again in a moment"
+        )
     for who, end in zip(asked, ends, strict=True):
         if end.person_id == NOBODY:
             return nobodys(reader, who, end.node).error
