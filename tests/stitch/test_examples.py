@@ -193,6 +193,25 @@ def test_blocking_a_value_later_takes_effect_with_a_rebuild(engine: Engine) -> N
     assert engine.session().query("SELECT uniqExact(person_id) FROM person_events") == [(2,)]
 
 
+def test_who_takes_over_goes_by_the_rules_of_the_last_rebuild(engine: Engine) -> None:
+    load(engine, [event(0, "P", loyalty="demo")])
+    waiting = Stitcher(engine)
+    waiting.round()
+    stitcher = Stitcher(engine, IdentityRules(blocked=("loyalty:demo",)))
+    if not engine.embedded:
+        waiting.close()
+        assert not waiting.progress.standby
+    stitcher.rebuild()
+    stitcher.close()
+    load(engine, [event(1, "Q", loyalty="demo")])
+    taking_over = Stitcher(engine)
+    while taking_over.round():
+        pass
+    taking_over.close()
+    waiting.close()
+    assert engine.session().query("SELECT uniqExact(person_id) FROM person_events") == [(2,)]
+
+
 def test_an_unlinked_device_leaves_and_a_later_login_brings_it_back(engine: Engine) -> None:
     load(
         engine,

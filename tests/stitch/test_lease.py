@@ -45,3 +45,14 @@ def test_without_need_it_costs_no_statement(engine: Engine) -> None:
     session = engine.session()
     assert Lease(session, needed=False).held()
     assert session.query("SELECT count() FROM identity_lease") == [(0,)]
+
+
+def test_only_who_holds_the_lease_can_prolong_it(engine: Engine) -> None:
+    first, second = leases(engine, 2)
+    assert first.held()
+    assert not second.prolong(60_000)
+    assert first.prolong(60_000)
+    left = engine.session().query(
+        "SELECT dateDiff('s', now64(3), argMax(expires_at, epoch)) FROM identity_lease"
+    )
+    assert left[0][0] > 30

@@ -11,7 +11,7 @@ import uuid
 
 from ..engine import Session
 
-_TERM_MS = 5000  # after a crash, stitching rests for so long
+LEASE_MS = 5000  # after a crash, stitching rests for so long
 
 
 class Lease:
@@ -34,10 +34,19 @@ class Lease:
             return True
         epoch, holder, left_ms = self._current()
         is_ours = holder == self._holder
-        if (is_ours and left_ms > _TERM_MS // 2) or (not is_ours and left_ms > 0):
+        if (is_ours and left_ms > LEASE_MS // 2) or (not is_ours and left_ms > 0):
             return is_ours
-        self._write(epoch + 1, _TERM_MS)
+        self._write(epoch + 1, LEASE_MS)
         return self._current()[1] == self._holder
+
+    def prolong(self, term_ms: int) -> bool:
+        """Keep it for longer than one round takes; False when another process has it by now."""
+        if not self._needed:
+            return True
+        epoch, holder, _ = self._current()
+        if holder == self._holder:
+            self._write(epoch + 1, term_ms)
+        return holder == self._holder and self._current()[1] == self._holder
 
     def release(self) -> None:
         """Let another process go on at once."""

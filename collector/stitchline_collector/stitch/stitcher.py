@@ -26,7 +26,7 @@ from .evidence import Collected, Key, Sighting, Unlink, collect
 from .force import InForce, RulesInForce
 from .graph import Graph, Region
 from .inbox import Inbox
-from .lease import Lease
+from .lease import LEASE_MS, Lease
 from .ledger import Ledger
 from .rebuild import Rebuild
 from .resolve import UNLINKED, resolve
@@ -36,6 +36,7 @@ from .sessions import NOBODY, Owner
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 10.0
+_REBUILD_LEASE_MS = 600_000
 
 
 @dataclass
@@ -127,8 +128,9 @@ class Stitcher:
         desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
         self.progress.standby = not desk.lease.held()
         if self.progress.standby:
-            desk.dictionaries.forget()
+            desk.forget()
             return False
+        desk.recall(self._wanted)
         if desk.needs_rebuild or self._is_rebuild_wanted.is_set():
             self.rebuild()
             self._is_rebuild_wanted.clear()
@@ -158,7 +160,8 @@ class Stitcher:
             Standby: another stitcher is at work.
         """
         desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
-        if not desk.lease.held():
+        # A process that dies in a rebuild leaves the others waiting for so long: else one of them would go on by the old rules.
+        if not (desk.lease.held() and desk.lease.prolong(_REBUILD_LEASE_MS)):
             raise Standby("another collector is stitching: ask that one, or stop it")
         desk.dictionaries.load_if_stale()
         rebuild = Rebuild(desk.session, self._wanted, desk.force.blocked_by(self._wanted))
@@ -171,6 +174,7 @@ class Stitcher:
         desk.use(desk.force.enforce(self._wanted))
         desk.dictionaries.note(known_from, changed, 0)
         desk.dictionaries.fold()
+        desk.lease.prolong(LEASE_MS)
         self.progress.rebuilds += 1
         self.progress.persons_changed += changed
         log.info("everybody was decided anew: %d identifiers got another person", changed)
@@ -265,8 +269,19 @@ class _Desk:
         self.force = RulesInForce(self.session)
         self.use(self.force.begin(wanted))
 
+    def forget(self) -> None:
+        """Take notice that another stitcher is at work, which may change anything."""
+        self.dictionaries.forget()
+        self._is_stale = True
+
+    def recall(self, wanted: IdentityRules) -> None:
+        """Read again what another stitcher may have changed."""
+        if self._is_stale:
+            self.use(self.force.begin(wanted))
+
     def use(self, force: InForce) -> None:
         """Take other rules."""
+        self._is_stale = False
         self.rules = force.rules
         self.needs_rebuild = force.needs_rebuild
         self.graph = Graph(self.session, force.blocked, force.rules.hub_device_neighbours)
