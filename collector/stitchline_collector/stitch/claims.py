@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..engine import Session
 from .sessions import NOBODY, Claim, ClaimKind, Owner, owners
-from .statements import array, batches
+from .statements import LARGE, array, batches
 
 _CLAIMS = """
 SELECT device_node, session_node, toUInt8(kind), node, toString(min(at))
@@ -74,13 +74,17 @@ class Claims:
             )
 
     def _read(self, condition: str) -> Iterator[Claim]:
-        for device, session, kind, node, at in self._session.query(_CLAIMS.format(condition=condition)):
+        for device, session, kind, node, at in self._session.query(
+            _CLAIMS.format(condition=condition), settings=LARGE
+        ):
             yield Claim(device, session, ClaimKind(kind), node, at)
 
     def _current(self, sessions: Iterable[int]) -> dict[int, list[Owner]]:
         found: dict[int, list[Owner]] = {}
         for batch in batches(sessions):
-            for session, starts, nodes in self._session.query(_OWNERS.format(sessions=array(batch))):
+            for session, starts, nodes in self._session.query(
+                _OWNERS.format(sessions=array(batch)), settings=LARGE
+            ):
                 found[session] = [Owner(*one) for one in zip(starts, nodes, strict=True)]
         return found
 

@@ -16,7 +16,7 @@ from .evidence import KINDS, Collected, Key, Kind, Unlink
 from .identifiers import INSTALLATIONS
 from .resolve import Edge
 from .sessions import NOBODY
-from .statements import array, batches
+from .statements import LARGE, array, batches
 
 _EDGES = """
 SELECT node, neighbour, toUInt8(kind), any(namespace), any(neighbour_namespace), toString(min(first_seen)),
@@ -134,7 +134,7 @@ class Graph:
         found: dict[tuple[int, int], tuple[str, str]] = {}
         for batch in batches(nodes):
             for node, other, unlinked_at, relinked_at in self._session.query(
-                _UNLINKS.format(nodes=array(batch))
+                _UNLINKS.format(nodes=array(batch)), settings=LARGE
             ):
                 found[min(node, other), max(node, other)] = unlinked_at, relinked_at
         return found
@@ -167,7 +167,7 @@ class Graph:
         """
         persons: dict[int, int] = {}
         for batch in batches(nodes):
-            persons.update(self._session.query(_PERSONS.format(nodes=array(batch))))
+            persons.update(self._session.query(_PERSONS.format(nodes=array(batch)), settings=LARGE))
         return persons
 
     def quarantined(self, keys: Iterable[Key]) -> dict[Key, str]:
@@ -175,7 +175,9 @@ class Graph:
         wanted = set(keys)
         rules: dict[Key, str] = {}
         for batch in batches(wanted):
-            for kind, low, high, rule in self._session.query(_RULES.format(condition=_between(batch))):
+            for kind, low, high, rule in self._session.query(
+                _RULES.format(condition=_between(batch)), settings=LARGE
+            ):
                 rules[Key(KINDS[kind], low, high)] = rule
         return {key: rule for key, rule in rules.items() if key in wanted}
 
@@ -197,7 +199,7 @@ class Graph:
             node
             for batch in batches(nodes)
             for (node,) in self._session.query(
-                _FEW_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours)
+                _FEW_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours), settings=LARGE
             )
         }
 
@@ -218,7 +220,7 @@ class Graph:
         }
 
     def _edges(self, condition: str) -> list[tuple[Any, ...]]:
-        return self._session.query(_EDGES.format(condition=condition))
+        return self._session.query(_EDGES.format(condition=condition), settings=LARGE)
 
 
 class _Reading:

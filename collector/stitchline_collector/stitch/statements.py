@@ -7,7 +7,9 @@ from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
-_BATCH = 5000  # edges in one statement: each takes 42 bytes, and a statement may have 256 KiB
+# In one statement: look-ups of many nodes touch most of a table's granules, so each statement costs about as much as a scan.
+_BATCH = 100_000
+LARGE = {"max_query_size": 16 * 1024 * 1024}  # of 100,000 edges: each takes 42 bytes
 
 
 def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
