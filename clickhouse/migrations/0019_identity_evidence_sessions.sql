@@ -49,7 +49,7 @@ SETTINGS index_granularity = 1024;
 CREATE TABLE IF NOT EXISTS ${database}.identity_rules
 (
     decided_at DateTime64(6, 'UTC'),
-    rules String COMMENT 'JSON',
+    rules String COMMENT 'JSON; empty while a rebuild writes',
     blocked Array(UInt64) COMMENT 'nodes of the values that name nobody'
 )
 ENGINE = MergeTree

@@ -215,6 +215,42 @@ def test_a_rebuild_that_dies_anywhere_is_made_good_by_the_next(engine: Engine) -
     session.close()
 
 
+def test_a_rebuild_that_dies_while_it_writes_is_begun_again_by_the_next_round(engine: Engine) -> None:
+    load(engine, [happened for town in range(4) for happened in story(random.Random(21), 30, town)])
+    stitch(engine, RULES)
+    expected = state(engine)
+    session = engine.session()
+    session.command(
+        "INSERT INTO identity_log SELECT node, now64(6), 0, 0 FROM identity_nodes WHERE node % 3 = 0"
+    )
+    session.close()
+    dying = Stitcher(cast("Engine", DyingEngine(engine, "INSERT INTO identity_log")), RULES)
+    with pytest.raises(Crash):
+        dying.rebuild()
+    stitch(engine, RULES)
+    assert_same(state(engine), expected)
+
+
+class DyingEngine:
+    """An engine whose session dies at the first statement of a kind."""
+
+    def __init__(self, engine: Engine, statement: str) -> None:
+        self._engine, self._statement = engine, statement
+        self.embedded = True
+
+    def session(self) -> Any:
+        session = self._engine.session()
+        command = session.command
+
+        def dying(sql: str, *args: Any, **kwargs: Any) -> Any:
+            if self._statement in sql:
+                raise Crash
+            return command(sql, *args, **kwargs)
+
+        session.command = dying  # type: ignore[method-assign]
+        return session
+
+
 @pytest.mark.torture
 def test_ten_thousand_towns_in_any_order_and_batches_are_as_at_once_and_as_rebuilt(
     engine: Engine, at_once: AtOnce

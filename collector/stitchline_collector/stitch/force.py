@@ -15,6 +15,7 @@ from ..engine import Session
 from .rules import IdentityRules
 from .statements import array
 
+_UNDER_WAY = ""  # in place of rules
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +26,7 @@ class InForce:
     Attributes:
         rules: to decide by.
         blocked: nodes of the values that name nobody.
-        needs_rebuild: persons were decided by another version's rule.
+        needs_rebuild: persons were decided by another version's rule, or a rebuild was broken off.
     """
 
     rules: IdentityRules
@@ -52,6 +53,9 @@ class RulesInForce:
             if self._session.query("SELECT count() FROM identity_log")[0][0]:
                 return InForce(wanted, self.blocked_by(wanted), needs_rebuild=True)
             return self.enforce(wanted)
+        if rows[0][0] == _UNDER_WAY:
+            log.warning("a rebuild of identity was broken off while it wrote: it is begun again")
+            return InForce(wanted, self.blocked_by(wanted), needs_rebuild=True)
         rules = msgspec.json.decode(rows[0][0], type=IdentityRules)
         if rules != wanted:
             log.warning(
@@ -59,6 +63,10 @@ class RulesInForce:
                 "everything anew; until then the old ones hold"
             )
         return InForce(rules, frozenset(rows[0][1]))
+
+    def announce(self) -> None:
+        """Write down that a rebuild begins to write: should it die, persons come from two sets of rules until the next."""
+        self._session.command(f"INSERT INTO identity_rules SELECT now64(6), '{_UNDER_WAY}', []")
 
     def enforce(self, rules: IdentityRules) -> InForce:
         """Write down that these rules are in force from now on."""

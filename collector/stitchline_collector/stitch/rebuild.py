@@ -1,8 +1,8 @@
 """Everybody decided anew from all evidence, by set operations inside ClickHouse.
 
 Enters: the evidence tables and the rules. Leaves: rows of the identity tables, only where the answer differs from what stands
-there. Guaranteed: the answer that `resolve` gives for all evidence at once, and so the answer of the rounds. Whatever dies in
-between left nothing but evidence and decisions that the next rebuild sees.
+there. Guaranteed: the answer that `resolve` gives for all evidence at once, and so the answer of the rounds. One that died while it
+wrote is begun again by whoever stitches next.
 
 How. Nobody's nodes are counted out. The rest falls into connected components, found by contraction: each node takes a
 label out of its neighbours, a user's wherever there is one, and the edges between different labels are the next, much
@@ -245,7 +245,6 @@ class Rebuild:
     ) -> None:
         self._session = session
         self._rules = rules
-        self._blocked = blocked
         self._say = say
         self._numbers = {
             "blocked": array(sorted(blocked)),

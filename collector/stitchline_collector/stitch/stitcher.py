@@ -168,6 +168,7 @@ class Stitcher:
         with rebuild.working_tables():
             rebuild.decide()
             known_from = desk.dictionaries.next_moment()
+            desk.force.announce()
             for sessions in rebuild.sessions(desk.claims):
                 desk.ledger.write_sessions(sessions, known_from)
             changed = rebuild.write(known_from)
