@@ -87,7 +87,7 @@ def at_once(engine: Engine) -> Any:
     return told
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_rebuild_gives_what_the_rounds_gave_to_the_row(engine: Engine, seed: int) -> None:
     luck = random.Random(seed)
     stitcher = Stitcher(engine, RULES, max_rows=7)
@@ -111,7 +111,7 @@ def test_a_rebuild_gives_what_the_rounds_gave_to_the_row(engine: Engine, seed: i
     assert_same(state(engine), expected)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_any_order_and_batches_give_what_one_batch_gives(engine: Engine, at_once: AtOnce, seed: int) -> None:
     luck = random.Random(seed)
     events = story(luck)
@@ -199,7 +199,7 @@ def test_a_rebuild_that_dies_anywhere_is_made_good_by_the_next(engine: Engine) -
     stitch(engine, RULES)
     expected = state(engine)
     session = engine.session()
-    for dies_at in range(8, 100, 3):
+    for dies_at in range(8, 100, 9):
         # As if everything had been decided by another rule.
         session.command(
             "INSERT INTO identity_log SELECT node, now64(6), 0, 0 FROM identity_nodes WHERE node % 3 = 0"

@@ -28,6 +28,8 @@ SETTINGS = {
     # A property "01/02/2026" is a text; guessed to be a date it would read back as another one.
     "input_format_try_infer_dates": 0,
     "input_format_try_infer_datetimes": 0,
+    # Columns are only ever added at the end, so what an older version left in the spool is still a row of today's table.
+    "input_format_json_compact_allow_variable_number_of_columns": 1,
     "type_json_skip_duplicated_paths": 1,  # {"a": 1, "a": 2} keeps its first value instead of refusing the segment
 }
 

@@ -19,7 +19,7 @@ POISON = '{"a":1e999}'
 def line(properties: str = "{}", event_id: str = "", seq: int = 0) -> bytes:
     """One row of `events_raw`."""
     head = [event_id or str(uuid.uuid4()), "track", "x", NOON, NOON, seq, {}, {}, "", "", "", {}, {}, {}]
-    tail = [{"id": "d"}, NOON, NOON, "test", {}, "", {}, {}, {}]
+    tail = [{"id": "d"}, NOON, NOON, "test", {}, "", {}, {}, {}, False]
     return f"{json.dumps(head)[:-1]},{properties},{json.dumps(tail)[1:]}".encode()
 
 

@@ -27,6 +27,13 @@ def count(session: Session, where: str = "1") -> int:
     return int(session.command(f"SELECT count() FROM {session.database}.events_raw WHERE {where}"))
 
 
+def test_a_segment_of_an_older_version_is_loaded(engine: Engine, tmp_path: Path) -> None:
+    before_by_server = [line().removesuffix(b", false]") + b"]" for _ in range(3)]
+    session = engine.session()
+    insert_segment(session, write(tmp_path / "spool", before_by_server))
+    assert session.query("SELECT count(), countIf(by_server) FROM events") == [(3, 0)]
+
+
 def test_a_segment_sent_three_times_is_there_once(session: Session, tmp_path: Path) -> None:
     segment = write(tmp_path / "folder", [line(seq=i) for i in range(10)])
 
