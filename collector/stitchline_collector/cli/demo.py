@@ -44,6 +44,8 @@ def demo(port: int, data: Path | None, *, once: bool) -> None:
     console = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    # A shell that starts it in the background has it ignore Ctrl-C; whoever sends the signal then still means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         folder()
         with _kept_or_temporary(data) as place, _collector(console, place, port) as collector:
