@@ -301,3 +301,14 @@ def test_the_same_events_in_any_order_and_twice_are_the_same_people(engine: Engi
         frozenset({"device:L"}),
     }
     assert whose(engine)["before_login"] == ["user:B"]
+
+
+def test_what_only_a_logout_says_of_a_device_counts_alike_in_one_batch_and_in_two(engine: Engine) -> None:
+    signed_in = event(0, "K", user="A")
+    logout = event(1, "K", type="logout", device_type="kiosk")
+    load(engine, [signed_in, logout])
+    load(engine, [event(0, "P", user="B")])
+    stitch(engine)
+    load(engine, [event(1, "P", type="logout", device_type="kiosk")])
+    stitch(engine)
+    assert groups(engine) == {frozenset({"user:A", "device:K"}), frozenset({"user:B", "device:P"})}

@@ -161,11 +161,13 @@ def collect(sightings: Iterable[Sighting], rules: IdentityRules) -> Collected:
             _add_unlinks(collected, own, linked, sighting)
             linked = []
         places = {i.node for i in own if i.namespace in INSTALLATIONS} if sighting.is_place else set()
-        collected.places |= places
         for kind, one, other in _pairs(own, linked if sighting.kind == "link" else [], sighting):
             if one.node != other.node:
                 edge = _add(collected, kind, one, other, sighting)
                 edge.places |= places & {one.node, other.node}
+                collected.places |= (
+                    edge.places
+                )  # only what an edge records: nothing else is there in the next round
     return collected
 
 

@@ -44,11 +44,11 @@ FROM identity_unlinks
 WHERE node IN {nodes}
 GROUP BY node, neighbour
 """
-_FEW_NEIGHBOURS = """
+_MANY_NEIGHBOURS = """
 SELECT node FROM identity_edges
 WHERE node IN {nodes}
 GROUP BY node
-HAVING uniqExact(neighbour) <= {limit}
+HAVING uniqExact(neighbour) > {limit}
 """
 
 
@@ -194,14 +194,12 @@ class Graph:
             yield from rows
 
     def with_few_neighbours(self, nodes: Iterable[int]) -> set[int]:
-        """Return those of the nodes that are no hubs."""
-        return {
-            node
-            for batch in batches(nodes)
-            for (node,) in self._session.query(
-                _FEW_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours), settings=LARGE
-            )
-        }
+        """Return those of the nodes that are no hubs by what is recorded."""
+        few: set[int] = set()
+        for batch in batches(nodes):
+            statement = _MANY_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours)
+            few |= set(batch) - {node for (node,) in self._session.query(statement, settings=LARGE)}
+        return few
 
     def _add_unlinks(self, region: Region, unlinks: Collection[Unlink]) -> None:
         if not unlinks and not self.any_unlinked():
