@@ -148,6 +148,12 @@ class Observer:
             "Nodes that got another person",
             [({}, stitch.persons_changed)],
         )
+        yield (
+            "counter",
+            "stitchline_stitch_rebuilds",
+            "Times everybody was decided anew",
+            [({}, stitch.rebuilds)],
+        )
         yield "counter", "stitchline_stitch_refused", "Edges put into quarantine", [({}, stitch.refused)]
         yield (
             "gauge",

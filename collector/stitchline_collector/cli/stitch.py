@@ -24,9 +24,7 @@ from .remote import Remote
 @click.option(
     "--clickhouse", metavar="DSN", help="As for `stitchline serve`.  [default: chdb://DATA/clickhouse]"
 )
-@click.option(
-    "--url", envvar="STITCHLINE_URL", show_envvar=True, help="With --full: let this running collector do it."
-)
+@click.option("--url", help="With --full: let this running collector do it.")
 @click.option(
     "--key", envvar="STITCHLINE_KEY", default="development", show_envvar=True, help="A key of kind admin."
 )
@@ -43,7 +41,9 @@ def stitch(
     Example:
       stitchline stitch --full --url http://127.0.0.1:8765 --key ADMIN-KEY
     """
-    if url and full:
+    if url and not full:
+        raise click.UsageError("--url goes with --full: a running collector stitches what waits by itself")
+    if url:
         Remote(url, key).post("v1/identity/rebuild", b"", {})
         _say(
             f"{url} decides everybody anew; its log and /metrics say when it is done",

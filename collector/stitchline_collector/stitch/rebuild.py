@@ -13,7 +13,7 @@ same function as in a round.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -233,7 +233,6 @@ class Rebuild:
         session: the stitcher's own.
         rules: to decide by.
         blocked: nodes of the values that name nobody.
-        say: told what is being done.
     """
 
     def __init__(
@@ -241,11 +240,9 @@ class Rebuild:
         session: Session,
         rules: IdentityRules,
         blocked: frozenset[int],
-        say: Callable[[str], None] = log.info,
     ) -> None:
         self._session = session
         self._rules = rules
-        self._say = say
         self._numbers = {
             "blocked": array(sorted(blocked)),
             "hub_device_neighbours": rules.hub_device_neighbours,
@@ -268,14 +265,14 @@ class Rebuild:
 
     def decide(self) -> None:
         """Find the person of every node that has evidence."""
-        self._say("places and hubs")
+        log.info("places and hubs")
         unlinks = self._unlinks()
         self._count_nobodys(unlinks)
-        self._say("connected components")
+        log.info("connected components")
         self._run(_NODES)
         self._run(_LINKS)
         self._contract()
-        self._say("persons")
+        log.info("persons")
         self._run(_COMPONENTS)
         self._resolve_doubtful(unlinks)
         if self._session.query("SELECT count() FROM identity_log")[0][0]:
@@ -283,7 +280,7 @@ class Rebuild:
 
     def write(self, known_from: str) -> int:
         """Write what differs from what stands there; returns how many nodes got another person."""
-        self._say("writing what differs")
+        log.info("writing what differs")
         moment = {"known_from": known_from}
         self._session.command(_WRITE_QUARANTINE, moment)
         self._session.command(_WRITE_MEMBERS)
@@ -346,7 +343,7 @@ class Rebuild:
         nodes = int(counted[0][0])
         slices = -(-nodes // _SLICE_NODES)
         for number in range(slices):
-            self._say(f"resolving one by one: {number + 1} of {slices}, {nodes:,} identifiers in all")
+            log.info("resolving one by one: %d of %d, %d identifiers in all", number + 1, slices, nodes)
             rows = self._session.query(_DOUBTFUL.format(slices=slices, slice=number, **self._numbers))
             self._resolve(rows, unlinks)
 

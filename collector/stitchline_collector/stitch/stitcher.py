@@ -109,7 +109,7 @@ class Stitcher:
         while not stop.is_set():
             try:
                 pause_s = 0.0 if self.round() else self._interval_s
-            except EngineError as error:
+            except (EngineError, Standby) as error:
                 self.progress.failures += 1
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + self._interval_s)
                 log.warning("stitching pauses for %.1f s: %s", pause_s, error)
@@ -125,7 +125,7 @@ class Stitcher:
         Raises:
             EngineError: ClickHouse broke off; the next round does it again.
         """
-        desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
+        desk = self._desk = self._desk or _Desk(self._engine)
         self.progress.standby = not desk.lease.held()
         if self.progress.standby:
             desk.forget()
@@ -159,21 +159,24 @@ class Stitcher:
             EngineError: ClickHouse broke off; the persons of before hold.
             Standby: another stitcher is at work.
         """
-        desk = self._desk = self._desk or _Desk(self._engine, self._wanted)
+        desk = self._desk = self._desk or _Desk(self._engine)
         # A process that dies in a rebuild leaves the others waiting for so long: else one of them would go on by the old rules.
         if not (desk.lease.held() and desk.lease.prolong(_REBUILD_LEASE_MS)):
             raise Standby("another collector is stitching: ask that one, or stop it")
+        desk.recall(self._wanted)
         desk.dictionaries.load_if_stale()
         rebuild = Rebuild(desk.session, self._wanted, desk.force.blocked_by(self._wanted))
         with rebuild.working_tables():
             rebuild.decide()
             known_from = desk.dictionaries.next_moment()
+            desk.dictionaries.note(
+                known_from, 0, 1
+            )  # before writing: should that fail, both are loaded again
             desk.force.announce()
             for sessions in rebuild.sessions(desk.claims):
                 desk.ledger.write_sessions(sessions, known_from)
             changed = rebuild.write(known_from)
         desk.use(desk.force.enforce(self._wanted))
-        desk.dictionaries.note(known_from, changed, 0)
         desk.dictionaries.fold()
         desk.lease.prolong(LEASE_MS)
         self.progress.rebuilds += 1
@@ -260,7 +263,7 @@ class Stitcher:
 class _Desk:
     """A session and what works with it."""
 
-    def __init__(self, engine: Engine, wanted: IdentityRules) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.session: Session = engine.session()
         self.inbox = Inbox(self.session)
         self.ledger = Ledger(self.session)
@@ -268,7 +271,7 @@ class _Desk:
         self.lease = Lease(self.session, needed=not engine.embedded)
         self.claims = Claims(self.session)
         self.force = RulesInForce(self.session)
-        self.use(self.force.begin(wanted))
+        self._is_stale = True  # only who holds the lease may say which rules are in force
 
     def forget(self) -> None:
         """Take notice that another stitcher is at work, which may change anything."""
