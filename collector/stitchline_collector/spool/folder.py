@@ -71,8 +71,11 @@ class Folder:
         """Delete the folder when only the lock is left in it."""
         if any(path.name != _LOCK for path in self.path.iterdir()):
             return False
-        (self.path / _LOCK).unlink()
-        self.path.rmdir()
+        hidden = self.path.with_name(f".{self.path.name}")
+        self.path.rename(hidden)
+        with contextlib.suppress(OSError):  # who was just opening the lock may have made it anew
+            (hidden / _LOCK).unlink()
+            hidden.rmdir()
         self.release()
         return True
 
@@ -141,12 +144,9 @@ def _lock(folder: Path) -> int | None:
     handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    if not os.path.samestat(
-        os.fstat(handle), (folder / _LOCK).stat()
-    ):  # pragma: no cover -- removed in between
-        os.close(handle)
-        return None
-    return handle
+        if os.path.samestat(os.fstat(handle), (folder / _LOCK).stat()):
+            return handle
+    except (BlockingIOError, FileNotFoundError):  # held, or removed since it was opened
+        pass
+    os.close(handle)
+    return None
