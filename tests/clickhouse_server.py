@@ -8,7 +8,9 @@ started again on the same folder. Missing in it: users and grants, ON CLUSTER, r
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import itertools
 import os
 import platform
 import signal
@@ -28,6 +30,10 @@ _LISTEN_FOR_EVER = (
     "SETTINGS max_block_size=1, function_sleep_max_microseconds_per_block=0, max_execution_time=0 FORMAT Null"
 )
 _PR_SET_PDEATHSIG = 1
+# Below the ports that Linux gives to outgoing connections, which begin at 32768.
+_RANGES, _PORTS_IN_RANGE = 64, 340
+_FIRST_PORT = 10_000 + os.getpid() % _RANGES * _PORTS_IN_RANGE
+_ports = itertools.cycle(range(_FIRST_PORT, _FIRST_PORT + _PORTS_IN_RANGE))
 _START_WITHIN_S = 60
 
 
@@ -51,10 +57,17 @@ def library() -> Path:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a loopback port that nothing listens on just now, and another one each time.
+
+    Not one that the kernel proposes: it gives those to outgoing connections too, also while a killed process is away
+    that shall come back on its port, and a client that keeps knocking there may even be connected to itself. Each run
+    of the tests looks in a range of its own.
+    """
+    for port in itertools.islice(_ports, _PORTS_IN_RANGE):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"something listens on each port from {_FIRST_PORT} on")
 
 
 class ClickHouseServer:

@@ -6,27 +6,42 @@ The embedded engine allows one folder per process, so the tests' own is opened o
 
 from __future__ import annotations
 
-import uuid
+import shutil
+import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from stitchline_collector import migrate
 from stitchline_collector.engine import Engine
 from tests.clickhouse_server import ClickHouseServer, ServerMissing, library
+from tests.databases import Template, drop, migrated_folder, new_name, quick_folder
 from tests.processes import CollectorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+# A shell that starts the tests in the background has them ignore SIGINT, and the processes that they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+# How long an example takes tells only how busy the machine is.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # `make torture` runs the properties of stitching with it.
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 
 
 @pytest.fixture(scope="session")
-def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where ClickHouse's folders lie that many tests share."""
+    with quick_folder(tmp_path_factory.mktemp("databases")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(databases: Path) -> Iterator[ClickHouseServer]:
     """The real server that all tests share; a test that kills a server starts its own."""
     try:
         library()
@@ -34,16 +49,39 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clic
         if "no server library" in str(missing):
             pytest.skip(str(missing))
         pytest.fail(str(missing))
-    with ClickHouseServer(tmp_path_factory.mktemp("server") / "clickhouse") as server:
+    with ClickHouseServer(databases / "server") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def embedded_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def embedded_folder(databases: Path) -> Iterator[Path]:
     """The one folder of the embedded engine inside this process, kept open for the whole run."""
-    folder = tmp_path_factory.mktemp("embedded") / "clickhouse"
+    folder = databases / "embedded"
     with Engine.open(f"chdb://{folder}"):
         yield folder
+
+
+@pytest.fixture(scope="session")
+def embedded_template(embedded_folder: Path) -> Iterator[Template]:
+    """What a migrated database is on the embedded engine."""
+    with (
+        Engine.open(f"chdb://{embedded_folder}", database=new_name()) as engine,
+        closing(Template(engine)) as one,
+    ):
+        yield one
+
+
+@pytest.fixture(scope="session")
+def server_template(clickhouse_server: ClickHouseServer) -> Iterator[Template]:
+    """What a migrated database is on the server."""
+    with Engine.open(clickhouse_server.dsn(new_name())) as engine, closing(Template(engine)) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def folder_template(databases: Path) -> Path:
+    """A migrated folder of the embedded engine that nothing has open."""
+    return migrated_folder(databases / "template")
 
 
 @pytest.fixture(params=["embedded", "server"])
@@ -52,37 +90,51 @@ def flavour(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def empty_engine(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """A ClickHouse whose database does not exist yet; dropped afterwards."""
-    database = f"test_{uuid.uuid4().hex[:12]}"
+def _empty(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
     if flavour == "embedded":
         dsn = f"chdb://{request.getfixturevalue('embedded_folder')}"
     else:
         dsn = request.getfixturevalue("clickhouse_server").dsn()
-    with Engine.open(dsn, database=database) as engine:
+    with Engine.open(dsn, database=new_name()) as engine:
         yield engine
-        _drop(engine)
+        drop(engine)
 
 
 @pytest.fixture
-def engine(empty_engine: Engine) -> Engine:
+def empty_engine(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A ClickHouse whose database does not exist yet; dropped afterwards."""
+    yield from _empty(flavour, request)
+
+
+@pytest.fixture
+def empty_neighbour(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Another such database, in the same ClickHouse."""
+    yield from _empty(flavour, request)
+
+
+@pytest.fixture
+def engine(flavour: str, empty_engine: Engine, request: pytest.FixtureRequest) -> Engine:
     """A ClickHouse with a fresh, migrated database."""
-    migrate.apply(empty_engine)
+    template: Template = request.getfixturevalue(f"{flavour}_template")
+    template.copy_to(empty_engine)
     return empty_engine
 
 
 @pytest.fixture
 def dsn(flavour: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh database, for a real collector process: nothing in this process has it open."""
+    """The address of a fresh, migrated database, for a real collector process: nothing in this process has it open."""
     if flavour == "embedded":
-        yield f"chdb://{tmp_path / 'clickhouse'}"
+        folder = shutil.copytree(
+            request.getfixturevalue("folder_template"), tmp_path / "clickhouse", symlinks=True
+        )
+        yield f"chdb://{folder}"
         return
     server: ClickHouseServer = request.getfixturevalue("clickhouse_server")
-    database = f"test_{uuid.uuid4().hex[:12]}"
-    yield server.dsn(database)
-    with Engine.open(server.dsn(database)) as engine:
-        _drop(engine)
+    template: Template = request.getfixturevalue("server_template")
+    with Engine.open(server.dsn(new_name())) as engine:
+        template.copy_to(engine)
+        yield server.dsn(engine.database)
+        drop(engine)
 
 
 @pytest.fixture
@@ -105,9 +157,3 @@ def collector(dsn: str, tmp_path: Path) -> Iterator[Callable[..., CollectorProce
     yield factory
     for process in started:
         process.kill()
-
-
-def _drop(engine: Engine) -> None:
-    session = engine.session(database="default")
-    session.command(f"DROP DATABASE IF EXISTS {engine.database} SYNC")
-    session.close()
