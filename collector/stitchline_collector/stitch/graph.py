@@ -6,6 +6,7 @@ of the graph; what belongs to nobody is never followed, however many neighbours 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from ..engine import Session
 from .evidence import KINDS, Collected, Key, Kind, Unlink
 from .identifiers import INSTALLATIONS
+from .leaves import Leaf, with_room
 from .resolve import Edge
 from .sessions import NOBODY
 from .statements import LARGE, array, batches
@@ -43,6 +45,15 @@ SELECT node, neighbour, toString(max(unlinked_at)), toString(max(relinked_at))
 FROM identity_unlinks
 WHERE node IN {nodes}
 GROUP BY node, neighbour
+"""
+_NODES = """
+SELECT DISTINCT node FROM identity_nodes WHERE node IN {nodes}
+"""
+_MEMBER_COUNTS = """
+SELECT person_id, count() FROM identity_members WHERE person_id IN {nodes} GROUP BY person_id
+"""
+_MEMBERS = """
+SELECT DISTINCT node FROM identity_members WHERE person_id IN {nodes}
 """
 _MANY_NEIGHBOURS = """
 SELECT node FROM identity_edges
@@ -78,6 +89,7 @@ class Region:
         places: installations that belong to nobody by their type.
         decided: the nodes whose evidence is complete here, so that their person can be told.
         previous: the person so far of those nodes that had another than themselves.
+        leaves: user by device, of new devices that needed no reading.
         unlinks: when two nodes, the smaller first, were last said to be two people.
     """
 
@@ -86,6 +98,7 @@ class Region:
     places: set[int] = field(default_factory=set)
     decided: set[int] = field(default_factory=set)
     previous: dict[int, int] = field(default_factory=dict)
+    leaves: dict[int, int] = field(default_factory=dict)
     unlinks: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def add(self, key: Key, first_seen: str, last_seen: str) -> None:
@@ -139,13 +152,20 @@ class Graph:
                 found[min(node, other), max(node, other)] = unlinked_at, relinked_at
         return found
 
-    def region(self, news: Collection[Key], unlinks: Collection[Unlink], collected: Collected) -> Region:
+    def region(
+        self,
+        news: Collection[Key],
+        unlinks: Collection[Unlink],
+        collected: Collected,
+        known: AbstractSet[int],
+    ) -> Region:
         """Read the components around some news, the news included.
 
         Args:
             news: edges that can change the answer.
             unlinks: word that can change it.
             collected: the evidence they come from.
+            known: nodes that were named before; of others there is nothing to read.
         """
         region = Region(places=set(collected.places))
         for key in news:
@@ -156,7 +176,7 @@ class Graph:
         # A merge of two users, or its end, can make a shared device somebody's again, or a place of one.
         accounts = {node for one in unlinks for node in (one.low, one.high)}
         accounts |= {node for key in news if key.kind is Kind.MERGE for node in (key.low, key.high)}
-        _Reading(self, region, accounts).read()
+        _Reading(self, region, accounts, set(ends) - known).read()
         self._add_unlinks(region, unlinks)
         return region
 
@@ -181,6 +201,22 @@ class Graph:
                 rules[Key(KINDS[kind], low, high)] = rule
         return {key: rule for key, rule in rules.items() if key in wanted}
 
+    def leaves(self, candidates: Collection[Leaf], limit: int) -> list[Leaf]:
+        """Return those of the candidates whose user is its own person, with room for one more device.
+
+        Args:
+            candidates: from the news.
+            limit: the most devices of a person.
+        """
+        others = self.persons({leaf.user for leaf in candidates})
+        found = [leaf for leaf in candidates if leaf.user not in others]
+        members: Counter[int] = Counter()
+        for batch in batches({leaf.user for leaf in found}):
+            members.update(
+                dict(self._session.query(_MEMBER_COUNTS.format(nodes=array(batch)), settings=LARGE))
+            )
+        return with_room(found, members, limit)
+
     def any_unlinked(self) -> bool:
         """Whether anybody was ever unlinked."""
         return bool(self._session.query("SELECT count() FROM identity_unlinks")[0][0])
@@ -200,6 +236,22 @@ class Graph:
             statement = _MANY_NEIGHBOURS.format(nodes=array(batch), limit=self._most_neighbours)
             few |= set(batch) - {node for (node,) in self._session.query(statement, settings=LARGE)}
         return few
+
+    def members(self, persons: Iterable[int]) -> set[int]:
+        """Return at least the nodes that have one of these persons and are not named by it."""
+        found: set[int] = set()
+        for batch in batches(persons):
+            rows = self._session.query(_MEMBERS.format(nodes=array(batch)), settings=LARGE)
+            found.update(node for (node,) in rows)
+        return found
+
+    def known(self, nodes: Iterable[int]) -> set[int]:
+        """Return those of the nodes that any evidence names."""
+        known: set[int] = set()
+        for batch in batches(nodes):
+            rows = self._session.query(_NODES.format(nodes=array(batch)), settings=LARGE)
+            known.update(node for (node,) in rows)
+        return known
 
     def _add_unlinks(self, region: Region, unlinks: Collection[Unlink]) -> None:
         if not unlinks and not self.any_unlinked():
@@ -229,12 +281,14 @@ class _Reading:
         region: to fill.
         accounts: users whose merging is in question: shared devices next to them, and to who was merged with them, are
             read again.
+        new: nodes without recorded evidence.
     """
 
-    def __init__(self, graph: Graph, region: Region, accounts: set[int]) -> None:
+    def __init__(self, graph: Graph, region: Region, accounts: set[int], new: AbstractSet[int]) -> None:
         self._graph = graph
         self._region = region
         self._accounts = accounts
+        self._new = new
         self._closed: set[int] = set()
 
     def read(self) -> None:
@@ -244,14 +298,22 @@ class _Reading:
         while pending := region.namespaces.keys() - region.decided - (self._closed - reopened):
             # What is new has itself for a person, so what the news make a place or a hub is read whole once more: its
             # neighbours must be decided anew.
-            persons = self._graph.persons(pending - self._closed)
-            region.previous.update(persons)
-            nobodys = {node for node, person in persons.items() if person == NOBODY}
-            self._closed |= nobodys
-            opened = (pending - nobodys) | (pending & reopened)
+            somebodys = self._somebodys(pending - self._closed)
+            # All of a person at once, instead of ring by ring: a look-up touches much of a large table, however few it finds.
+            persons = {region.previous.get(node, node) for node in somebodys}
+            others = (persons | self._graph.members(persons)) - region.decided - self._closed - pending
+            opened = somebodys | (pending & reopened) | self._somebodys(others)
             region.decided |= opened
-            self._read_neighbours(opened)
+            self._read_neighbours(opened - self._new)
             reopened = self._reopened() - region.decided
+
+    def _somebodys(self, nodes: set[int]) -> set[int]:
+        """Note the person so far of nodes that were not looked at; returns those that are not nobody's."""
+        persons = self._graph.persons(nodes)
+        self._region.previous.update(persons)
+        nobodys = {node for node, person in persons.items() if person == NOBODY}
+        self._closed |= nobodys
+        return nodes - nobodys
 
     def _read_neighbours(self, opened: set[int]) -> None:
         edges, namespaces, places = self._region.edges, self._region.namespaces, self._region.places
@@ -259,8 +321,8 @@ class _Reading:
             node,
             neighbour,
             kind,
-            _,
             space,
+            neighbour_space,
             first_seen,
             last_seen,
             is_place,
@@ -270,7 +332,8 @@ class _Reading:
             seen = Seen(first_seen, last_seen)
             if edges.setdefault(key, seen) != seen:  # read from its other end already, or news
                 self._region.add(key, first_seen, last_seen)
-            namespaces[neighbour] = space
+            namespaces[node] = space
+            namespaces[neighbour] = neighbour_space
             if is_place:
                 places.add(node)
             if neighbour_is_place:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .evidence import Key, Kind
-from .identifiers import INSTALLATIONS, USER, is_contact, naming_rank
+from .identifiers import DEVICE, INSTALLATIONS, USER, is_contact, naming_rank
 from .rules import DEFAULT_RULES, IdentityRules
 from .sessions import NOBODY
 
@@ -209,10 +209,16 @@ class _Groups:
             for namespace in self._brought_by_contact(edge):
                 if namespace in of_both:
                     return f"second_{namespace}"
-            for namespace in sorted(of_both):
-                if ours[namespace] + theirs[namespace] > self._limits[namespace]:
-                    return f"limit_{namespace}"
-        return UNLINKED if self._is_unlinked(edge, one, other) else ""
+        too_many = sorted(
+            (namespace == DEVICE, namespace)
+            for namespace in of_both
+            if ours[namespace] + theirs[namespace] > self._limits[namespace]
+        )
+        if too_many and too_many[0] != (True, DEVICE):
+            return f"limit_{too_many[0][1]}"
+        if self._is_unlinked(edge, one, other):
+            return UNLINKED
+        return f"limit_{DEVICE}" if too_many else ""  # last of all: `leaves` builds on it
 
     def _brought_by_contact(self, edge: Edge) -> list[str]:
         """Return the contact namespaces of an edge that may not bring a second value; a device's link is no better."""

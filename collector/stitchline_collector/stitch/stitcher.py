@@ -25,8 +25,10 @@ from .dictionaries import Dictionaries
 from .evidence import Collected, Key, Sighting, Unlink, collect
 from .force import InForce, RulesInForce
 from .graph import Graph, Region
+from .identifiers import DEVICE
 from .inbox import Inbox
 from .lease import LEASE_MS, Lease
+from .leaves import candidates
 from .ledger import Ledger
 from .rebuild import Rebuild
 from .resolve import UNLINKED, resolve
@@ -195,9 +197,10 @@ class Stitcher:
     def _decide(self, desk: _Desk, sightings: list[Sighting]) -> None:
         collected = collect(sightings, desk.rules)
         desk.ledger.write_claims(collected)
-        news = _news(desk.graph, collected)
+        known = desk.graph.known(collected.identifiers)
+        news = _news(desk.graph, collected, known)
         unlinks = _new_unlinks(desk.graph, collected)
-        region = desk.graph.region(news, unlinks, collected) if news or unlinks else Region()
+        region = self._region(desk, news, unlinks, collected, known)
         self._resolve(desk, region, collected)
         desk.ledger.write_evidence(collected, news)
         self.progress.sightings += len(sightings)
@@ -205,6 +208,24 @@ class Stitcher:
         self.progress.new_edges += len(news)
         if sightings:
             self.progress.lag_s = _age_s(min(sighting.known_at for sighting in sightings))
+
+    def _region(
+        self, desk: _Desk, news: list[Key], unlinks: set[Unlink], collected: Collected, known: set[int]
+    ) -> Region:
+        """Read what must be decided anew."""
+        leaves = desk.graph.leaves(candidates(news, collected, known), desk.rules.limit(DEVICE))
+        rest = set(news) - {leaf.key for leaf in leaves}
+        region = desk.graph.region(rest, unlinks, collected, known) if rest or unlinks else Region()
+        region.previous |= desk.graph.persons(leaf.device for leaf in leaves)
+        for leaf in leaves:
+            if leaf.user in region.decided:
+                seen = collected.edges[leaf.key]
+                region.add(leaf.key, seen.first_seen, seen.last_seen)
+                region.namespaces[leaf.device] = DEVICE
+                region.decided.add(leaf.device)
+            else:
+                region.leaves[leaf.device] = leaf.user
+        return region
 
     def _resolve(self, desk: _Desk, region: Region, collected: Collected) -> None:
         resolution = resolve(
@@ -215,6 +236,7 @@ class Stitcher:
             rules=desk.rules,
         )
         persons = {node: resolution.persons.get(node, node) for node in region.decided}
+        persons |= region.leaves
         persons |= dict.fromkeys(collected.blocked, NOBODY)
         previous = region.previous | desk.graph.persons(collected.blocked)
         changed = {
@@ -291,26 +313,26 @@ class _Desk:
         self.graph = Graph(self.session, force.blocked, force.rules.hub_device_neighbours)
 
 
-def _news(graph: Graph, collected: Collected) -> list[Key]:
+def _news(graph: Graph, collected: Collected, known: set[int]) -> list[Key]:
     """Return the edges that can change the answer.
 
     They are not recorded, or not that early, or now seen to be at a place, or seen again after an unlink refused them.
     Even an edge within one person is news: earlier evidence may come late, and change who was first.
     """
-    recorded = graph.recorded(collected.edges)
+    recorded = graph.recorded(key for key in collected.edges if key.low in known and key.high in known)
     news = [
         key
         for key, seen in collected.edges.items()
-        if (known := recorded.get(key)) is None
-        or seen.first_seen < known.first_seen
-        or (key.low in seen.places and not known.low_is_place)
-        or (key.high in seen.places and not known.high_is_place)
+        if (before := recorded.get(key)) is None
+        or seen.first_seen < before.first_seen
+        or (key.low in seen.places and not before.low_is_place)
+        or (key.high in seen.places and not before.high_is_place)
     ]
     if graph.any_unlinked():
         seen_later = [
             key
-            for key, known in recorded.items()
-            if key in collected.edges and collected.edges[key].last_seen > known.last_seen
+            for key, before in recorded.items()
+            if key in collected.edges and collected.edges[key].last_seen > before.last_seen
         ]
         news += [
             key for key, rule in graph.quarantined(seen_later).items() if rule == UNLINKED and key not in news
