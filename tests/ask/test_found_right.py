@@ -207,3 +207,12 @@ def test_a_session_that_crosses_midnight_is_told_whole(engine: Engine) -> None:
     assert isinstance(found, dict)
     assert [one["name"] for one in found["latest"]] == ["after", "sign_in", "before"]
     reader.close()
+
+
+def test_more_events_than_one_statement_tells_are_all_told_newest_first(engine: Engine) -> None:
+    load(engine, [event(minute, "P", name=f"n{minute}") for minute in range(1100)])
+    reader = engine.reader()
+    found = person(reader, Asked("device", "P", ""), EVERYTHING)
+    assert isinstance(found, dict)
+    assert [one["name"] for one in found["latest"]] == [f"n{minute}" for minute in reversed(range(1100))]
+    reader.close()
