@@ -6,6 +6,7 @@ events, opening the engine and loading dictionaries for the first time are not.
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -189,6 +190,8 @@ def main() -> None:
             engine = Engine.open(f"chdb://{Path(task.folder)}", database="bench")
             migrate.apply(engine)
             contender = Contender(engine)
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 100)  # as `stitchline serve` does
         answer = getattr(contender, task.what)(task)
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
         sys.stdout.buffer.flush()

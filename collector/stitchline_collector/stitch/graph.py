@@ -22,7 +22,7 @@ from .statements import LARGE, array, batches
 
 _EDGES = """
 SELECT node, neighbour, toUInt8(kind), any(namespace), any(neighbour_namespace), toString(min(first_seen)),
-    toString(max(last_seen)), max(is_place), max(neighbour_is_place)
+    {last_seen}, max(is_place), max(neighbour_is_place)
 FROM identity_edges
 WHERE {condition}
 GROUP BY node, neighbour, kind
@@ -176,8 +176,10 @@ class Graph:
         # A merge of two users, or its end, can make a shared device somebody's again, or a place of one.
         accounts = {node for one in unlinks for node in (one.low, one.high)}
         accounts |= {node for key in news if key.kind is Kind.MERGE for node in (key.low, key.high)}
-        _Reading(self, region, accounts, set(ends) - known).read()
-        self._add_unlinks(region, unlinks)
+        is_anybody_unlinked = bool(unlinks) or self.any_unlinked()
+        _Reading(self, region, accounts, set(ends) - known, with_last_seen=is_anybody_unlinked).read()
+        if is_anybody_unlinked:
+            self._add_unlinks(region, unlinks)
         return region
 
     def persons(self, nodes: Iterable[int]) -> dict[int, int]:
@@ -221,10 +223,15 @@ class Graph:
         """Whether anybody was ever unlinked."""
         return bool(self._session.query("SELECT count() FROM identity_unlinks")[0][0])
 
-    def neighbours(self, nodes: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-        """Return the evidence of some nodes, as rows of `_EDGES`."""
+    def neighbours(self, nodes: Iterable[int], *, with_last_seen: bool) -> Iterator[tuple[Any, ...]]:
+        """Return the evidence of some nodes, as rows of `_EDGES`.
+
+        Args:
+            nodes: to look up.
+            with_last_seen: else that is empty, and a fifth of the time is saved; it matters only where somebody was unlinked.
+        """
         for batch in batches(nodes):
-            rows = self._edges(f"node IN {array(batch)}")
+            rows = self._edges(f"node IN {array(batch)}", with_last_seen=with_last_seen)
             if self._blocked:
                 rows = [row for row in rows if not self._blocked.intersection(row[:2])]
             yield from rows
@@ -254,8 +261,6 @@ class Graph:
         return known
 
     def _add_unlinks(self, region: Region, unlinks: Collection[Unlink]) -> None:
-        if not unlinks and not self.any_unlinked():
-            return
         last = self.unlinked(region.decided)
         for one in unlinks:
             unlinked_at, relinked_at = last.get((one.low, one.high), ("", ""))
@@ -269,8 +274,10 @@ class Graph:
             if unlinked_at > relinked_at
         }
 
-    def _edges(self, condition: str) -> list[tuple[Any, ...]]:
-        return self._session.query(_EDGES.format(condition=condition), settings=LARGE)
+    def _edges(self, condition: str, *, with_last_seen: bool = True) -> list[tuple[Any, ...]]:
+        last_seen = "toString(max(last_seen))" if with_last_seen else "''"
+        statement = _EDGES.format(condition=condition, last_seen=last_seen)
+        return self._session.query(statement, settings=LARGE)
 
 
 class _Reading:
@@ -282,13 +289,17 @@ class _Reading:
         accounts: users whose merging is in question: shared devices next to them, and to who was merged with them, are
             read again.
         new: nodes without recorded evidence.
+        with_last_seen: whether it matters when evidence was last seen.
     """
 
-    def __init__(self, graph: Graph, region: Region, accounts: set[int], new: AbstractSet[int]) -> None:
+    def __init__(
+        self, graph: Graph, region: Region, accounts: set[int], new: AbstractSet[int], *, with_last_seen: bool
+    ) -> None:
         self._graph = graph
         self._region = region
         self._accounts = accounts
         self._new = new
+        self._with_last_seen = with_last_seen
         self._closed: set[int] = set()
 
     def read(self) -> None:
@@ -327,7 +338,7 @@ class _Reading:
             last_seen,
             is_place,
             neighbour_is_place,
-        ) in self._graph.neighbours(opened):
+        ) in self._graph.neighbours(opened, with_last_seen=self._with_last_seen):
             key = Key(KINDS[kind], node, neighbour) if node < neighbour else Key(KINDS[kind], neighbour, node)
             seen = Seen(first_seen, last_seen)
             if edges.setdefault(key, seen) != seen:  # read from its other end already, or news
