@@ -45,7 +45,7 @@ class Measured(msgspec.Struct):
 
 
 def measure(run: Run) -> Finding:
-    events, rounds = (60_000, run.times(1)) if run.quick else (500_000, run.times(5))
+    events, rounds = (60_000, run.times(1)) if run.quick else (200_000, run.times(5))
     run.say(f"sending {events:,} events to fill a spool")
     spool = spooled.fill(run.folder / "spool", events)
     waiting = spooled.segments(spool)

@@ -119,7 +119,13 @@ def _client(task: Task) -> Any:
     if task.dsn.startswith("chdb://"):
         return connect(interface="chdb", path=task.dsn.removeprefix("chdb://"), database=task.database)
     port = int(task.dsn.rpartition(":")[2].partition("/")[0])
-    return connect(host="127.0.0.1", port=port, autogenerate_session_id=False, database=task.database)
+    return connect(
+        host="127.0.0.1",
+        port=port,
+        autogenerate_session_id=False,
+        database=task.database,
+        send_receive_timeout=1200,
+    )
 
 
 if __name__ == "__main__":
