@@ -6,6 +6,7 @@ The embedded engine allows one folder per process, so the tests' own is opened o
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from contextlib import closing
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 # A shell that starts the tests in the background has them ignore SIGINT, and the processes that they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# How long an example takes tells only how busy the machine is.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes tells only how busy the machine is. In CI the examples are the same in each run, as by Hypothesis's
+# own profile.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
 settings.load_profile("patient")
 # `make torture` runs the properties of stitching with it.
 settings.register_profile("thorough", max_examples=10_000, deadline=None)

@@ -4,7 +4,7 @@
 -- up as node 0, which is nobody's. All else is behind one `if`, which ClickHouse computes only for the rows that get there: as
 -- conditions side by side in one `multiIf`, each would prepare every row for it again. `bitXor` and `bitAnd` keep the first
 -- look-ups out of that: the default of a look-up would be computed row by row where it is needed, which costs more than to
--- compute it for all (docs/performance.md).
+-- compute it for all.
 CREATE OR REPLACE VIEW ${database}.person_events_by_device AS
 WITH
     device.type IN ('kiosk', 'atm', 'pos', 'server') AS is_place,
