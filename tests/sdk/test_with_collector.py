@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ import pytest
 from stitchline import Client, Drop
 from tests.processes import KEY, CollectorProcess
 
-HASHING = json.loads(
-    (Path(__file__).parents[2] / "sdk/spec/vectors/hashing.json").read_text(encoding="utf-8")
-)
+ADDRESSES = ["alice@example.org", "  Alice@Example.ORG \n", "JOHN.Doe+News@gmail.com", "MÜLLER@EXAMPLE.DE"]
 
 
 @pytest.fixture
@@ -105,13 +102,12 @@ def test_an_address_hashed_here_and_one_sent_plain_meet(
     real: CollectorProcess, make: Callable[..., Client]
 ) -> None:
     hashed, plain = make(), make(hash_contacts=False)
-    for vector in HASHING["email"]["accepted"]:
-        hashed.track("hashed", email=vector["input"])
-        plain.track("plain", email=vector["input"])
+    for address in ADDRESSES:
+        hashed.track("hashed", email=address)
+        plain.track("plain", email=address)
     assert hashed.close(30)
     assert plain.close(30)
-    number = len({vector["normalised"] for vector in HASHING["email"]["accepted"]})
     real.sql_until(
         "SELECT toUInt32(uniqExact(identifiers['email'])) FROM events WHERE name IN ('hashed', 'plain')",
-        [[number]],
+        [[3]],
     )

@@ -26,6 +26,7 @@ COMMANDS = {
     "simulate": "people and what they do, with the truth beside it",
     "evaluate": "how good the stitching is, against a simulated truth",
     "candidates": "devices that one person or household may own",
+    "conformance": "hold an SDK against the protocol",
 }
 
 

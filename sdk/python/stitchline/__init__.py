@@ -29,6 +29,7 @@ from stitchline._default import (
 )
 from stitchline._event import Campaign, Device, Page, Tags
 from stitchline._exceptions import ConfigurationError, InvalidEvent, StitchlineError
+from stitchline._link_tokens import LinkToken, make_link_token, read_link_token, take_link_token
 from stitchline._losses import Drop
 from stitchline._scope import Scope
 from stitchline._version import __version__
@@ -40,6 +41,7 @@ __all__ = [
     "Device",
     "Drop",
     "InvalidEvent",
+    "LinkToken",
     "Page",
     "Scope",
     "StitchlineError",
@@ -53,8 +55,11 @@ __all__ = [
     "init",
     "link",
     "logout",
+    "make_link_token",
     "page",
+    "read_link_token",
     "screen",
+    "take_link_token",
     "track",
     "unlink",
 ]

@@ -12,9 +12,9 @@ from stitchline._event import Device, Page, encoded, encoder
 from stitchline._exceptions import ConfigurationError, InvalidEvent
 from stitchline._pipeline import Pipeline
 from stitchline._scope import Scope, bound_speaker, current_binding
-from stitchline._sessions import Session, default_timeout_s
+from stitchline._sessions import SHARED_TYPES, Session, default_timeout_s
 from stitchline._settings import Settings, check
-from stitchline._speaker import Speaker
+from stitchline._speaker import SharedSpeaker, Speaker
 from stitchline._state import Counter, default_state_dir
 from stitchline._tagging import Tagged, device_of, flags, part, text
 from stitchline._version import __version__
@@ -45,7 +45,8 @@ class Client(Calls):
         identifiers: who uses the device, where that is known from the start.
         consent: what they allow, e.g. ``{"analytics": True}``.
         state_dir: folder that keeps the device's id and counter; per user by default (``~/.local/state/stitchline``).
-        session_timeout_s: seconds of silence that end a session; 1800, or 120 on a kiosk, atm or pos.
+        session_timeout_s: seconds of silence that end a session; 1800, or 120 on a kiosk, atm or pos, where it also
+            forgets the person and what they allowed.
         flush_interval_s: seconds an event waits at most for others to travel with.
         max_batch_events: events in one request, below 1000.
         max_batch_bytes: bytes of events in one request, before gzip.
@@ -291,7 +292,8 @@ class Client(Calls):
             who = self._pipeline.cleaner.clean(None, None, None, identifiers)
         except InvalidEvent as error:
             raise ConfigurationError(str(error)) from None
-        return Speaker(
+        kind = SharedSpeaker if self._device.type in SHARED_TYPES else Speaker
+        return kind(
             self._pipeline,
             Tagged(),
             identifiers=who,

@@ -51,6 +51,7 @@ class OfflineQueue:
         self._lock = threading.RLock()
         self._taken = 0
         self._memory = pipeline.queue
+        self._counter = pipeline.counter
         self._losses = pipeline.losses
         self._losses_version = self._losses.version
         self._max_bytes = settings.max_offline_bytes
@@ -165,6 +166,7 @@ class OfflineQueue:
 
     def _write_patiently(self, batch: Batch) -> bool:
         """Write, again and again while the disk refuses; False when the client is closed meanwhile."""
+        self._counter.reserve()
         complained = False
         while True:
             try:

@@ -46,6 +46,14 @@ class Session:
         self._last_ms = ms
         return self._id
 
+    def is_over(self, ms: int) -> bool:
+        """Say whether an event at this time would follow a silence that ended the session.
+
+        Args:
+            ms: time of the event, milliseconds since 1970.
+        """
+        return self._id is not None and ms - self._last_ms > self._timeout_ms
+
     def end(self) -> None:
         """End the session; the next event begins another."""
         self._id = None

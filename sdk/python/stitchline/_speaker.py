@@ -195,6 +195,49 @@ class Speaker:
         return once.say(kind, "", properties, rest)
 
 
+class SharedSpeaker(Speaker):
+    """The speaker of a kiosk, atm or pos: when a session ends, by silence too, the next person is a stranger.
+
+    The consent that the Client was made with is not the person's: it comes back.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._made_with = (self._consent, msgspec.structs.replace(self.tags, identifiers=None))
+
+    def say(self, *args: Any, **kwargs: Any) -> bool:
+        """Make an event of whoever is here now."""
+        self._forget_after_silence()
+        return super().say(*args, **kwargs)
+
+    def identify(self, tags: Tags, properties: Mapping[str, Any] | None) -> bool:
+        """Say who it is; what the last person said is not added to."""
+        self._forget_after_silence()
+        return super().identify(tags, properties)
+
+    def consent(self, purposes: Mapping[str, bool], properties: Mapping[str, Any] | None, tags: Tags) -> bool:
+        """Say what this person allows; what the last one allowed is not added to."""
+        self._forget_after_silence()
+        return super().consent(purposes, properties, tags)
+
+    def logout(self, properties: Mapping[str, Any] | None, tags: Tags) -> bool:
+        """Say who leaves, and forget them with all they allowed."""
+        queued = super().logout(properties, tags)
+        self._forget()
+        return queued
+
+    def _forget_after_silence(self) -> None:
+        with self.pipeline.lock:
+            if self.session is not None and self.session.is_over(self.pipeline.clock() // 1_000_000):
+                self.session.end()
+                self._forget()
+
+    def _forget(self) -> None:
+        with self.pipeline.lock:
+            self.identifiers = {}
+            self._consent, self.tags = self._made_with
+
+
 def _without_who(tags: Tags) -> Tags:
     rest = tags.copy()
     rest.pop("user", None)

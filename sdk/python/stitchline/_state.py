@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import Lock
 from typing import Final
 
 from stitchline._ids import new_id
@@ -95,6 +96,7 @@ class Counter:
         self._reserved = 0
         self._counts = True
         self._opened = False
+        self._reserving = Lock()  # the journal's thread and the sender's
 
     def next(self) -> int:
         """Return the next number, from 1, or 0 when this process does not count; the caller holds a lock."""
@@ -107,18 +109,25 @@ class Counter:
         return number
 
     def reserve(self) -> None:
-        """Reserve another block when half of the last is used; called away from the caller's thread."""
-        if self._lock_fd is not None and self._next > self._reserved - RESERVED_BLOCK // 2:
-            self._write(self._next + RESERVED_BLOCK)
+        """Reserve another block when half of the last is used; called away from the caller's thread.
+
+        Numbers must be reserved before any of them leaves the memory, to the disk or to the collector: a process that
+        is killed then never gives them again.
+        """
+        with self._reserving:
+            if self._lock_fd is not None and self._next > self._reserved - RESERVED_BLOCK // 2:
+                self._write(self._next + RESERVED_BLOCK)
 
     def close(self) -> None:
         """Write the exact value, so that a clean stop leaves no gap, and give the counter up."""
-        if self._lock_fd is not None:
-            self._write(self._next)
-        self._abandon()
+        with self._reserving:
+            if self._lock_fd is not None:
+                self._write(self._next)
+            self._abandon()
 
     def fork(self) -> None:
         """In a forked child: leave the counter to the parent, unless the parent never used it."""
+        self._reserving = Lock()
         if self._opened or self._path is None:
             self._abandon()
 

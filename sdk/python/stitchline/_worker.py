@@ -76,8 +76,8 @@ class Sender:
         """Deliver until the store has ended or the time to drain is over."""
         try:
             while (batch := self._next()) is not None:
-                self._deliver(batch)
                 self._pipeline.counter.reserve()
+                self._deliver(batch)
             if self._losses.unreported and self._batch is None and not self._is_over():
                 self._attempt([], self._store.head)
         except Exception:  # noqa: BLE001 - the last fence: a defect here must not end in silence
