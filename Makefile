@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-c
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint torture clean
+.PHONY: help demo js test bench lint torture clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -22,6 +22,9 @@ demo: $(VENV)/.embedded ## a collector with a few journeys, until Ctrl-C (ONCE=1
 test: $(VENV)/.dev .tools/.npm ## lint, types, every test on the embedded engine and on a real server
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(ARGS)
+
+js: .tools/.npm ## the browser and Node SDK, into sdk/js/dist
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" node sdk/js/build.mjs
 
 bench: $(VENV)/.bench .tools/.npm ## every benchmark, as tables, and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -36,7 +39,7 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/mypy --no-error-summary
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .tools .stitchline .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools sdk/js/dist sdk/js/build .stitchline .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamp comes last: an interrupted set-up is made again, not taken for finished.
 # Debian and Ubuntu ship ensurepip apart (python3-venv); without it, pip is fetched as a pinned wheel.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import footprint, freshness, identity, ingest, load, report, results, sdk, sustained
+from benchmarks import dialects, footprint, freshness, identity, ingest, load, report, results, sdk, sustained
 from benchmarks.processes import Failed
 from benchmarks.results import Finding, Run
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "freshness": freshness.measure,
     "bytes": footprint.measure,
     "identity": identity.measure,
+    "dialects": dialects.measure,
 }
 
 BUSY = 0.3  # load average of a minute above which the machine is not quiet

@@ -68,8 +68,43 @@ class Ingest:
         except SpoolUnavailable as error:
             raise unavailable(str(error)) from None
 
-    def store(self, decoded: Decoded, origin: Origin, received_at: dt.datetime) -> Accepted:
+    def check(self) -> None:
+        """Refuse before any work when nothing can be stored now.
+
+        Raises:
+            Refusal: nothing can be stored now.
+        """
+        try:
+            self._spool.check()
+        except SpoolUnavailable as error:
+            raise unavailable(str(error)) from None
+
+    def take(self, decoded: Decoded, origin: Origin, kind: str) -> Accepted:
+        """Begin to store what another client's body was decoded to.
+
+        Args:
+            decoded: Its events and rejections.
+            origin: Where it came from.
+            kind: The dialect, in which the rejected events are kept.
+
+        Raises:
+            Refusal: nothing can be stored now.
+        """
+        try:
+            return self.store(decoded, origin, self._now(), kind)
+        except SpoolUnavailable as error:
+            raise unavailable(str(error)) from None
+
+    def store(
+        self, decoded: Decoded, origin: Origin, received_at: dt.datetime, kind: str = "batch"
+    ) -> Accepted:
         """Begin to store what was decoded.
+
+        Args:
+            decoded: Events and rejections.
+            origin: Where they came from.
+            received_at: When.
+            kind: What the rejected events are kept as: `batch`, native ones, or a dialect.
 
         Raises:
             SpoolUnavailable: nothing can be stored now.
@@ -84,7 +119,7 @@ class Ingest:
             stored.append(done)
         rejections = [rejected.rejection for rejected in decoded.rejected]
         if rejections:
-            failed = encode_lines(_failed_rows(decoded, origin, received_at))
+            failed = encode_lines(_failed_rows(decoded, origin, received_at, kind))
             done = self._spool.append("failed", failed, len(rejections))
             done.add_done_callback(lambda done: self._count_rejected(done, [r.reason for r in rejections]))
             stored.append(done)
@@ -130,13 +165,13 @@ _KINDS = (
 )
 
 
-def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime) -> list[FailedRow]:
+def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime, kind: str) -> list[FailedRow]:
     return [
         FailedRow(
             failure_id=uuid7(),
             received_at=received_at,
             source=origin.source,
-            kind="batch",
+            kind=kind,
             event_id=rejection.event_id,
             reason=rejection.reason,
             path=rejection.path,

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import msgspec
 from aiohttp import web
 
-from .decode import Limits, Unreadable, decode
+from .decode import Limits, TooManyEvents, Unreadable, decode
+from .dialects import read_again
 from .engine import EngineError, Reader, Session
 from .ingest import Ingest
 from .receive import NotDurable, Origin, Refusal
@@ -138,8 +139,8 @@ class Replay:
         if failure.kind == "row":
             return [self._ingest.store_row(raw)]
         try:
-            decoded = decode(raw, self._limits)
-        except Unreadable:
+            decoded = read_again(failure.kind, raw, failure.source, self._limits) or decode(raw, self._limits)
+        except (Unreadable, TooManyEvents):
             return []
         if decoded.rejected:
             return []

@@ -95,7 +95,9 @@ class FailedRow(msgspec.Struct, array_like=True, gc=False):
     failure_id: uuid.UUID
     received_at: dt.datetime
     source: str
-    kind: str  # batch: a batch of one, as received; row: a line of events_raw
+    kind: (
+        str  # batch: a native batch of one; a dialect's name: the same in its form; row: a line of events_raw
+    )
     event_id: str
     reason: str
     path: str

@@ -24,6 +24,7 @@ from . import settings as settings_module
 from .ask import Asking
 from .corrections import Corrections
 from .decode import Limits
+from .dialects.doors import Doors
 from .engine import ReadLimits
 from .enrich import Enricher
 from .enrich.contacts import Contacts
@@ -116,7 +117,7 @@ class Collector:
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
         started.callback(self._adopting.cancel)
         corrections = Corrections(ingest, self._stored, self._may)
-        await self._listen(ingest, Replay(ingest, limits, self._warehouse, self._may), corrections)
+        await self._listen(ingest, limits, Replay(ingest, limits, self._warehouse, self._may), corrections)
 
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
@@ -128,7 +129,7 @@ class Collector:
         port: int = self._runner.addresses[0][1]
         return port
 
-    async def _listen(self, ingest: Ingest, replay: Replay, corrections: Corrections) -> None:
+    async def _listen(self, ingest: Ingest, limits: Limits, replay: Replay, corrections: Corrections) -> None:
         settings = self._settings
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
@@ -152,6 +153,7 @@ class Collector:
             replay,
             corrections,
             RebuildRequest(self._ask_for_rebuild, self._may),
+            Doors(receiver, ingest, limits, body_limits),
         ):
             app.add_routes(room.routes())
         logging.getLogger("aiohttp.server").addFilter(_is_ours)

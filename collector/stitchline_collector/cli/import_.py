@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from ..engine import EngineError
-from ..history import STDIN, Imported, Importer, NobodyLoads, Unusable
+from ..history import FORMS, NATIVE, STDIN, Imported, Importer, NobodyLoads, Unusable
 from ..migrate import MigrationEdited
 from ..receive import NotDurable
 from ..serve import ADOPT_EVERY_S
@@ -38,6 +38,14 @@ GO_ON_STDIN = "give standard input again from its start: what was stored of it i
     metavar="FILE...",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
 )
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice([NATIVE, *FORMS]),
+    default=NATIVE,
+    show_default=True,
+    help="What the lines are: our batches, or another product's archive.",
+)
 @click.option("--source", default="import", show_default=True, help="Name under which the events are stored.")
 @click.option(
     "--config",
@@ -54,6 +62,7 @@ GO_ON_STDIN = "give standard input again from its start: what was stored of it i
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON.")
 def import_(
     files: tuple[str, ...],
+    form: str,
     source: str,
     config: Path | None,
     *,
@@ -70,11 +79,12 @@ def import_(
     Examples:
       stitchline import --config stitchline.toml 2024-*.jsonl.gz
       export-events | stitchline import --source legacy -
+      stitchline import --from segment --source web archive/*.gz
     """
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, show_time=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    settings, importer, shown = _prepared(console, config, source, given, again=again)
+    settings, importer, shown = _prepared(console, config, source, given, again=again, form=form)
     began = time.monotonic()
     with shown:
         ending = _run(importer, files)
@@ -88,7 +98,13 @@ def import_(
 
 
 def _prepared(
-    console: Console, config: Path | None, source: str, given: dict[str, object], *, again: bool
+    console: Console,
+    config: Path | None,
+    source: str,
+    given: dict[str, object],
+    *,
+    again: bool,
+    form: str,
 ) -> tuple[Settings, Importer, Shown]:
     try:
         settings = load(config, given=given)
@@ -101,7 +117,7 @@ def _prepared(
                 soft_wrap=True,
             )
         shown = Shown(console)
-        return settings, Importer(settings, source, shown.tell, again=again), shown
+        return settings, Importer(settings, source, shown.tell, again=again, form=form), shown
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

@@ -5,6 +5,7 @@ received = accepted + rejected; however often a line is imported, its events are
 through a crash, and the same command goes on from there.
 
     reading    bytes -> blocks of whole lines, and how far the file is read
+    foreign     lines of other products' archives
     batches    a block -> rows of events and of rejections, by the same decoding and enrichment as over HTTP
     outlet     rows -> the spool -> ClickHouse, loaded by this process or left to a running collector
     bookmark   how far a file is durable
@@ -14,9 +15,11 @@ through a crash, and the same command goes on from there.
 
 from __future__ import annotations
 
+from .batches import NATIVE
+from .foreign import FORMS
 from .importer import STDIN, Importer
 from .outlet import NobodyLoads
 from .reading import Unusable
 from .report import Imported, Progress, State
 
-__all__ = ["STDIN", "Imported", "Importer", "NobodyLoads", "Progress", "State", "Unusable"]
+__all__ = ["FORMS", "NATIVE", "STDIN", "Imported", "Importer", "NobodyLoads", "Progress", "State", "Unusable"]

@@ -29,10 +29,12 @@ from ..decode import Decoded, Limits, Rejected, Rejection, Unreadable, decode, m
 from ..enrich import Arrival, Enricher, lines
 from ..rows import FailedRow, encode_lines, quote_bytes
 from ..wire import Envelope, Moment
+from .foreign import FORMS
 
 _NO_TIME = (
     "occurred_at is missing, and its batch has neither received_at nor sent_at: nothing says when it happened"
 )
+NATIVE = "native"
 _EARLIEST, _LATEST = 1970, 2199  # what ClickHouse can be told, as in `decode`
 _WHOLE_LINE = 0xFFFFFFFF  # stands where an event's index would
 # Written first or last in a line, `received_at` is cut out of it as text; elsewhere the line is taken apart and put together again.
@@ -76,12 +78,15 @@ class Batches:
         enricher: The steps that every event takes.
         limits: Of an event; that of a batch is not applied.
         source: The name under which the events are stored.
+        form: What the lines are: native batches, or one of `foreign.FORMS`.
     """
 
-    def __init__(self, enricher: Enricher, limits: Limits, source: str) -> None:
+    def __init__(self, enricher: Enricher, limits: Limits, source: str, form: str = NATIVE) -> None:
         self._enricher = enricher
         self._limits = msgspec.structs.replace(limits, max_batch_events=sys.maxsize)
         self._source = source
+        self._form = form
+        self._kind = "batch" if form == NATIVE else form
 
     def rows(self, data: bytes, first_line: int, name: str, written_at: dt.datetime) -> Rows:
         """Read some lines.
@@ -101,7 +106,7 @@ class Batches:
                 continue
             place = f"{name}:{number}"
             try:
-                line = read(text, self._limits)
+                line = self._read(text)
             except Unreadable as error:
                 failed.append(self._failed_line(text, str(error), place, written_at))
                 reasons.append(str(error))
@@ -113,6 +118,12 @@ class Batches:
                 failed += self._failed_events(line, place, written_at)
                 reasons += [rejected.rejection.reason for rejected in line.decoded.rejected]
         return Rows(b"".join(events), accepted, encode_lines(failed), reasons, batches)
+
+    def _read(self, text: bytes) -> Line:
+        if self._form == NATIVE:
+            return read(text, self._limits)
+        found = FORMS[self._form](text, self._source, self._limits)
+        return _settled(text, text, found.decoded, found.received_at)
 
     def _events(self, line: Line, written_at: dt.datetime) -> bytes:
         if not line.decoded.events:
@@ -131,7 +142,7 @@ class Batches:
                 failure_id=_id(digest, rejection.index),
                 received_at=line.received_at or written_at,
                 source=self._source,
-                kind="batch",
+                kind=self._kind,
                 event_id=rejection.event_id,
                 reason=rejection.reason,
                 path=f"{place} {rejection.path}",
@@ -145,7 +156,7 @@ class Batches:
             failure_id=_id(_digest(text), _WHOLE_LINE),
             received_at=written_at,
             source=self._source,
-            kind="batch",
+            kind=self._kind,
             event_id="",
             reason=reason,
             path=place,
@@ -169,7 +180,10 @@ def read(text: bytes, limits: Limits) -> Line:
     """
     given, body = _take_received_at(text)
     received_at = None if given is None else _read_moment(given)
-    decoded = decode(body, limits)
+    return _settled(text, body, decode(body, limits), received_at)
+
+
+def _settled(text: bytes, body: bytes, decoded: Decoded, received_at: dt.datetime | None) -> Line:
     line = Line(text, decoded, received_at or decoded.defaults.sent_at)
     for event in decoded.events:
         if event.event_id is None:

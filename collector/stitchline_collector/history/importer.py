@@ -22,7 +22,7 @@ from ..enrich.contacts import Contacts
 from ..enrich.geo import GeoDatabase
 from ..enrich.privacy import Privacy
 from ..settings import Settings
-from .batches import Batches
+from .batches import NATIVE, Batches
 from .bookmark import HEAD_BYTES, Bookmark
 from .file import FileImport
 from .outlet import LOOK_EVERY_S, Outlet
@@ -39,6 +39,7 @@ class Importer:
         source: The name under which the events are stored.
         tell: Told how far it is, after each block of a megabyte.
         again: Whether files are read from their start, also where they were imported before.
+        form: What their lines are: native batches, or one of `foreign.FORMS`.
 
     Attributes:
         imported: What became of each file that was begun.
@@ -51,7 +52,13 @@ class Importer:
     """
 
     def __init__(
-        self, settings: Settings, source: str, tell: Callable[[Progress], None], *, again: bool = False
+        self,
+        settings: Settings,
+        source: str,
+        tell: Callable[[Progress], None],
+        *,
+        again: bool = False,
+        form: str = NATIVE,
     ) -> None:
         self.imported: list[Imported] = []
         self.tally = Tally()
@@ -64,7 +71,7 @@ class Importer:
         contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
         enricher = Enricher(contacts, Privacy(required=settings.require_consent), GeoDatabase())
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
-        self._batches = Batches(enricher, limits, source)
+        self._batches = Batches(enricher, limits, source, form)
 
     async def run(self, files: Sequence[str]) -> None:
         """Import and load; cancel it to stop early, with everything read until then on disk.

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from .body import BodyLimits, read_body
+from .cors import allow, preflight
 from .keys import Grant, Keys
 from .origin import Accepted, Ingest, NotDurable, Origin
 from .pixel import GIF, GIF_HEADERS, pixel_batch
@@ -27,51 +28,63 @@ class Receiver:
         keys: Who may send.
         limits: How large and how slow a body may be.
         trusted_proxies: Proxies in front of the collector; that many entries at the end of X-Forwarded-For are believed.
+
+    Attributes:
+        keys: Who may send.
+        replies: Requests by status.
     """
 
     def __init__(self, ingest: Ingest, keys: Keys, limits: BodyLimits, trusted_proxies: int = 0) -> None:
         self._ingest = ingest
-        self._keys = keys
+        self.keys = keys
         self._limits = limits
         self._trusted_proxies = trusted_proxies
-        self.replies: Counter[int] = Counter()  # requests by status
+        self.replies: Counter[int] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
-        return [web.post("/v1/events", self.events), web.get("/v1/pixel.gif", self.pixel, allow_head=False)]
+        return [
+            web.post("/v1/events", self.events),
+            web.options("/v1/events", preflight),
+            web.get("/v1/pixel.gif", self.pixel, allow_head=False),
+        ]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Take a batch; answers when it is durable."""
         try:
             grant = self._grant(request)
             body = await read_body(request, self._limits)
-            accepted = self._ingest(body, self._origin(request, grant))
+            accepted = self._ingest(body, self.origin(request, grant))
             del body  # what waits for the disk must not hold the memory of thousands of requests
-            await self._stored(accepted, grant)
+            await self.stored(accepted, grant)
         except Refusal as refusal:
             self.replies[refusal.status] += 1
-            return refusal.response()
+            return allow(request, refusal.response())
         self.replies[200] += 1
         if accepted.rejected:
             answer = _encode({"accepted": accepted.accepted, "rejected": accepted.rejected})
         else:
             answer = b'{"accepted":%d,"rejected":[]}' % accepted.accepted
-        return web.Response(body=answer, headers=_JSON)
+        return allow(request, web.Response(body=answer, headers=_JSON))
 
     async def pixel(self, request: web.Request) -> web.StreamResponse:
         """Take an event from an image's address; always answers with an image, so that no mail shows a broken one."""
         status = 200
         try:
             grant = self._grant(request)
-            accepted = self._ingest(pixel_batch(request.query), self._origin(request, grant))
-            await self._stored(accepted, grant)
+            accepted = self._ingest(pixel_batch(request.query), self.origin(request, grant))
+            await self.stored(accepted, grant)
         except Refusal as refusal:
             status = refusal.status
         self.replies[status] += 1
         return web.Response(status=status, body=GIF, headers=GIF_HEADERS)
 
-    async def _stored(self, accepted: Accepted, grant: Grant) -> None:
-        """Wait until it is on disk."""
+    async def stored(self, accepted: Accepted, grant: Grant) -> None:
+        """Wait until it is on disk.
+
+        Raises:
+            Refusal: it could not be put there.
+        """
         grant.spend(accepted.accepted + len(accepted.rejected))
         try:
             for stored in accepted.stored:
@@ -81,7 +94,7 @@ class Receiver:
 
     def _grant(self, request: web.Request) -> Grant:
         key = key_of(request)
-        grant = self._keys.grant(key, "write")
+        grant = self.keys.grant(key, "write")
         if grant is None:
             raise unknown_key(given=bool(key))
         wait_s = grant.wait_s()
@@ -89,7 +102,8 @@ class Receiver:
             raise over_rate(wait_s)
         return grant
 
-    def _origin(self, request: web.Request, grant: Grant) -> Origin:
+    def origin(self, request: web.Request, grant: Grant) -> Origin:
+        """Where a request came from; nothing of a server's own address and agent."""
         if grant.is_server:
             return Origin(grant.source, by_server=True)
         return Origin(grant.source, self._ip(request), request.headers.get("User-Agent", ""))

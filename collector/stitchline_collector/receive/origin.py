@@ -17,6 +17,10 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     user_agent: str = ""
     by_server: bool = False
 
+    def without_address(self) -> Origin:
+        """The same for somebody who asked not to be told by an address."""
+        return Origin(self.source, "", self.user_agent, self.by_server)
+
 
 class NotDurable(Exception):
     """What was accepted could not be put on disk, so it is not acknowledged; the sender should retry."""

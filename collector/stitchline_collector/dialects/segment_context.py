@@ -1,0 +1,151 @@
+"""`context` of a Segment message: device, page, campaign and what else surrounds the event.
+
+Enters: its JSON, and that of the batch around it. Leaves: values of our columns, and as JSON what has none. Guaranteed: a value is
+taken out only when it stands in a column in full.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..wire import Campaign, Device, Page, Sdk
+from .opened import (
+    TEXT,
+    URL,
+    Devices,
+    cut_address,
+    decode_any,
+    encode,
+    name_of,
+    part,
+    take,
+    take_contacts,
+    take_pixels,
+    without_empty,
+)
+
+NOTHING = b"{}"
+_TYPES = {
+    "mobile": "phone",
+    "phone": "phone",
+    "android": "phone",
+    "ios": "phone",
+    "ipados": "tablet",
+    "tablet": "tablet",
+    "desktop": "desktop",
+    "tv": "tv",
+    "watch": "watch",
+    "watchos": "watch",
+}
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a context says.
+
+    Attributes:
+        traits: A JSON object, without what became identifiers.
+        rest: A JSON object `{"context": ...}` of what has no column; `NOTHING` when all has.
+    """
+
+    device: Device
+    sdk: Sdk
+    page: Page | None
+    campaign: Campaign | None
+    session_id: str
+    consent: dict[str, bool]
+    identifiers: dict[str, str]
+    traits: bytes
+    rest: bytes
+
+
+def read_context(json: bytes, around: bytes, devices: Devices) -> Context:
+    """Read a context.
+
+    Args:
+        json: Of the message: an object.
+        around: Of the batch: for what the message does not say.
+        devices: Of the batch.
+    """
+    fields: dict[str, Any] = decode_any(json)
+    if around != NOTHING:
+        shared: Any = decode_any(around)
+        fields = {**shared, **fields} if isinstance(shared, dict) else fields
+    identifiers: dict[str, str] = {}
+    if traits := part(fields, "traits"):
+        take_contacts(traits, identifiers)
+    page = campaign = None
+    if found := part(fields, "page"):
+        page = page_of(found, taken=True)
+    if found := part(fields, "campaign"):
+        campaign = Campaign(
+            **{
+                name: value
+                for name in ("source", "medium", "name", "term", "content")
+                if (value := take(found, name))
+            }
+        )
+    device = devices.same(_device(fields))
+    sdk = part(fields, "library")
+    library = Sdk(take(sdk, "name"), take(sdk, "version"))
+    session = name_of(fields.pop("sessionId", ""))
+    consent = _consent(fields)
+    cut_address(fields, "ip")
+    left = without_empty(
+        {name: without_empty(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    )
+    rest = encode({"context": left}) if left else NOTHING
+    return Context(device, library, page, campaign, session, consent, identifiers, encode(traits), rest)
+
+
+def page_of(fields: object, *, taken: bool = False) -> Page | None:
+    """The page of an object that describes one; its values stay in the object unless they are taken."""
+    if not isinstance(fields, dict):
+        return None
+    found = fields if taken else dict(fields)
+    page = Page(take(found, "url", URL), take(found, "title", TEXT), take(found, "referrer", URL))
+    return page if page.url or page.title or page.referrer else None
+
+
+def _device(fields: dict[str, Any]) -> Device:
+    device, system = part(fields, "device"), part(fields, "os")
+    screen, app = part(fields, "screen"), part(fields, "app")
+    model = take(device, "model")
+    return Device(
+        id=take(device, "id"),
+        type=_type(device, model),
+        os=take(system, "name"),
+        os_version=take(system, "version"),
+        manufacturer=take(device, "manufacturer"),
+        model=model,
+        app_version=take(app, "version"),
+        locale=take(fields, "locale"),
+        timezone=take(fields, "timezone"),
+        screen_width=take_pixels(screen, "width"),
+        screen_height=take_pixels(screen, "height"),
+    )
+
+
+def _type(device: dict[str, Any], model: str) -> str:
+    """What kind of device it is; mobile clients name the system there instead."""
+    given = device.get("type")
+    known = _TYPES.get(given.lower(), "") if isinstance(given, str) else ""
+    if known:
+        del device["type"]
+    return "tablet" if known == "phone" and "ipad" in model.lower() else known
+
+
+def _consent(fields: dict[str, Any]) -> dict[str, bool]:
+    """What was agreed to: `consent.categoryPreferences`, or RudderStack's lists of ids; purposes in lower case."""
+    said: dict[str, bool] = {}
+    preferences = part(part(fields, "consent"), "categoryPreferences")
+    for purpose, agreed in preferences.items():
+        if isinstance(agreed, bool):
+            said[purpose.lower()[:64]] = agreed
+    managed = part(fields, "consentManagement")
+    for name, agreed in (("allowedConsentIds", True), ("deniedConsentIds", False)):
+        ids = managed.get(name)
+        if isinstance(ids, list):
+            said |= {one.lower()[:64]: agreed for one in ids if isinstance(one, str) and one}
+    return {purpose: agreed for purpose, agreed in list(said.items())[:32] if purpose}

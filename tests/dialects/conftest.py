@@ -1,0 +1,32 @@
+"""One collector for each module of tests, with keys of every kind that other clients use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dialects.clients import APP_ID, BACKEND_KEY, SLOW_KEY, WEB_KEY
+from tests.processes import KEY, CollectorProcess
+
+KEYS = [
+    {"key": KEY, "kind": "admin"},
+    {"key": WEB_KEY, "source": "web"},
+    {"key": BACKEND_KEY, "kind": "server", "source": "backend"},
+    {"key": APP_ID, "source": "snowplow"},
+    {"key": SLOW_KEY, "source": "slow", "max_events_per_s": 100},
+]
+
+
+@pytest.fixture(scope="module")
+def service(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+    """A running collector that the tests of a module share: each uses ids of its own."""
+    folder = tmp_path_factory.mktemp("dialects")
+    clickhouse = shutil.copytree(folder_template, folder / "clickhouse", symlinks=True)
+    env = {"STITCHLINE_KEYS": json.dumps(KEYS)}
+    process = CollectorProcess(folder / "data", f"chdb://{clickhouse}", env=env).start()
+    yield process
+    process.kill()
