@@ -201,8 +201,8 @@ class Doors:
     async def _keep_start(self, request: web.Request, answers: Replies, dialect: str) -> web.Response:
         """Keep the beginning of a body that is too large; the rest is read, or its sender would not hear the answer."""
         try:
-            start, size = await _read_start(request, self._body_limits.body_timeout_s)
-            found = _AID.search(start)
+            start, end, size = await _read_ends(request, self._body_limits.body_timeout_s)
+            found = _AID.search(start) or _AID.search(end)  # trackers write it behind what makes an event large
             grant = self._grant(request, found[1].decode(errors="replace") if found else "", answers)
             reason = (
                 f"too large: {size:,} bytes, at most {self._body_limits.max_body_bytes:,} are taken, and "
@@ -243,18 +243,18 @@ class Doors:
         raise unknown_key(given=bool(given))
 
 
-async def _read_start(request: web.Request, timeout_s: float) -> tuple[bytes, int]:
-    """The beginning of what is left of a body, and the size of the whole, as sent."""
-    kept, size = b"", 0
+async def _read_ends(request: web.Request, timeout_s: float) -> tuple[bytes, bytes, int]:
+    """The beginning and the end of what is left of a body, and the size of the whole, as sent."""
+    start, end, size = b"", b"", 0
     try:
         async with asyncio.timeout(timeout_s):
             while part := await request.content.readany():
                 size += len(part)
-                if len(kept) < _KEPT_BYTES:
-                    kept += part[: _KEPT_BYTES - len(kept)]
+                start += part[: _KEPT_BYTES - len(start)] if len(start) < _KEPT_BYTES else b""
+                end = (end + part)[-_KEPT_BYTES:]
     except TimeoutError:
         pass  # what came is kept; the sender is gone, or comes again
-    return kept, max(size, request.content_length or 0)
+    return start, end, max(size, request.content_length or 0)
 
 
 def _basic_key(request: web.Request) -> str:
