@@ -202,7 +202,8 @@ class Doors:
         """Keep the beginning of a body that is too large; the rest is read, or its sender would not hear the answer."""
         try:
             start, end, size = await _read_ends(request, self._body_limits.body_timeout_s)
-            found = _AID.search(start) or _AID.search(end)  # trackers write it behind what makes an event large
+            # Trackers write it behind what makes an event large.
+            found = _AID.search(start) or _AID.search(end)
             grant = self._grant(request, found[1].decode(errors="replace") if found else "", answers)
             reason = (
                 f"too large: {size:,} bytes, at most {self._body_limits.max_body_bytes:,} are taken, and "
