@@ -171,9 +171,8 @@ class Stitcher:
         with rebuild.working_tables():
             rebuild.decide()
             known_from = desk.dictionaries.next_moment()
-            desk.dictionaries.note(
-                known_from, 0, 1
-            )  # before writing: should that fail, both are loaded again
+            # Before writing: should that fail, both are loaded again.
+            desk.dictionaries.note(known_from, 0, 1)
             desk.force.announce()
             for sessions in rebuild.sessions(desk.claims):
                 desk.ledger.write_sessions(sessions, known_from)
