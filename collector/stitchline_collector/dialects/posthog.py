@@ -149,7 +149,6 @@ class OpenedPostHog:
 
     Attributes:
         key: The project's key.
-        uuids: Of its events, in their order; empty where one has none.
     """
 
     def __init__(self, events: list[Any], key: str, sent_at: object) -> None:
