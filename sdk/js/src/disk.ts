@@ -38,10 +38,10 @@ export class IndexedDisk implements Disk {
       meta.get(device).onsuccess = (found) => {
         let seq: number = resultOf(found) || 0;
         for (const entry of batch) {
-          const { id, head, own, flying } = entry;
+          const { id, head, own, left } = entry;
           bytes += entry.bytes;
-          // What has left in a beacon keeps the bytes that it left with.
-          if (own && !flying) entry.line = `${entry.line.slice(0, -1)},"seq":${++seq}}`;
+          // What has left already keeps the bytes that it left with.
+          if (own && !left) entry.line = `${entry.line.slice(0, -1)},"seq":${++seq}}`;
           events.put({ id, head, own, line: entry.line, bytes: entry.bytes });
         }
         meta.put(bytes, BYTES);

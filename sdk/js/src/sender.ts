@@ -18,6 +18,8 @@ export interface Entry {
   bytes: number;
   /** Its device is the one that counts `seq`. */
   own: boolean;
+  /** It has been on its way, so that its bytes are fixed. */
+  left?: boolean;
 }
 
 /** An entry of this page. */
@@ -236,13 +238,15 @@ export class Sender {
 
   /** Returns what waits, oldest first: of all tabs where there is a disk. */
   private async _waiting(): Promise<Entry[]> {
+    const before = new Set(this._mine.keys());
     const stored = await this._platform.disk?.take(this._settings.max_batch_events);
     this._keeps = !!stored;
     const waiting = new Map<string, Entry>();
     for (const entry of stored || []) waiting.set(entry.id, entry);
     for (const entry of this._mine.values()) {
       if (entry.flying) waiting.delete(entry.id);
-      else if (!entry.saved) waiting.set(entry.id, entry);
+      // What came during the look is about to be saved, and numbered there; what came before it could not be.
+      else if (!entry.saved && (!stored || before.has(entry.id))) waiting.set(entry.id, entry);
       else if (stored && !stored.length) this._forget(entry); // another tab has delivered it
     }
     // Ids begin with their time; a stable order for the same bytes on every attempt.
@@ -297,7 +301,10 @@ export class Sender {
   }
 
   private _body(batch: Entry[], report = ""): string {
-    const lines = batch.map((entry) => entry.line);
+    const lines = batch.map((entry) => {
+      entry.left = true;
+      return entry.line;
+    });
     if (report) lines.push(report);
     const sent_at = new Date(this._settings.clock()).toISOString();
     return `{"sent_at":"${sent_at}",${this._platform.sdk}${batch[0]?.head || ""},"events":[${lines}]}`;

@@ -7,7 +7,7 @@ const instances = new Map();
 let offset_ms = 0;
 
 const commands = {
-  hello: () => ({ sdk: { name: "stitchline-js", version: "0.1.0" }, can: ["memory", "clock", "bound"] }),
+  hello: () => ({ sdk: { name: "stitchline-js", version: "0.1.0" }, can: ["memory", "kill", "clock", "bound"] }),
   init({ instance, endpoint, write_key, device, channel, settings }) {
     const clock = () => Date.now() + offset_ms;
     instances.set(instance, new Client(endpoint, write_key, { device, channel, ...settings, clock, drain_on_sigterm: false }));
@@ -23,6 +23,7 @@ const commands = {
   logout: (_, client) => void client.logout(),
   consent: ({ purposes }, client) => void client.consent(purposes),
   clock: (command) => void (offset_ms = command.offset_ms),
+  kill: () => process.kill(process.pid, "SIGKILL"),
   flush: async ({ timeout_s }, client) => ({ delivered: await client.flush(timeout_s) }),
   async close({ instance, timeout_s }, client) {
     await client.close(timeout_s);
