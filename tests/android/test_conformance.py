@@ -1,0 +1,156 @@
+"""The Android client against the conformance kit, and against scenes of a phone's life that the kit does not play."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stitchline_collector.conformance import SCENARIOS, ProcessDriver, ScenarioResult, play
+from stitchline_collector.conformance.checks import RULES
+from stitchline_collector.conformance.recorder import accept, reset
+from stitchline_collector.conformance.scenarios import Scenario
+from stitchline_collector.conformance.stage import Stage
+
+
+def _played(classes: Path, *scenarios: Scenario) -> dict[str, ScenarioResult]:
+    """Play scenarios, some at a time: they mostly wait."""
+
+    async def all_of_them() -> dict[str, ScenarioResult]:
+        turn = asyncio.Semaphore(3)
+
+        async def one(scenario: Scenario) -> ScenarioResult:
+            async with turn:
+                driver = ProcessDriver(f"java -cp {classes} stitchline.Driver")
+                return (await play(driver, [scenario], patience_s=30.0)).scenarios[0]
+
+        results = await asyncio.gather(*(one(scenario) for scenario in scenarios))
+        return {result.name: result for result in results}
+
+    return asyncio.run(all_of_them())
+
+
+@pytest.fixture(scope="module")
+def kit(classes: Path) -> dict[str, ScenarioResult]:
+    """What came of each of the kit's scenarios."""
+    return _played(classes, *SCENARIOS.values())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_android_client_conforms(name: str, kit: dict[str, ScenarioResult]) -> None:
+    result = kit[name]
+    assert {check: found for check, found in result.findings.items() if found} == {}
+    assert result.skipped == ""
+    assert set(result.findings) == {*RULES, *SCENARIOS[name].checks}
+
+
+def _named(stage: Stage, name: str) -> dict[str, Any]:
+    return next(event for event in stage.room.stored if event.get("name") == name)
+
+
+def _found(classes: Path, checks: str, scene: Callable[[Stage], Awaitable[None]]) -> dict[str, list[str]]:
+    """Play one scene of our own; what it found, without what holds."""
+    scenario = Scenario("scene", "", frozenset({"disk"}), tuple(checks.split()), scene)
+    result = _played(classes, scenario)["scene"]
+    assert set(checks.split()) <= set(result.findings)
+    return {check: found for check, found in result.findings.items() if found}
+
+
+def test_person_session_and_counter_go_on_over_an_orderly_restart(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk")
+        await stage.do("identify", user="42")
+        await stage.do("consent", purposes={"analytics": True})
+        await stage.track("before")
+        await stage.do("close", timeout_s=10)
+        await stage.init(storage="disk")
+        await stage.track("after")
+        if not await stage.arrives("before", "after"):
+            return
+        before, after = _named(stage, "before"), _named(stage, "after")
+        for field, check in (("identifiers", "remembers"), ("session_id", "session"), ("consent", "consent")):
+            stage.check(
+                check, before[field] == after.get(field), f"{field}: {before[field]}, {after.get(field)}"
+            )
+        stage.check("seq_order", after["seq"] == before["seq"] + 1, f"{before['seq']}, then {after['seq']}")
+
+    assert _found(classes, "remembers session consent seq_order", scene) == {}
+
+
+def test_a_logout_holds_after_a_kill(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk")
+        await stage.do("identify", user="42")
+        await stage.do("logout")
+        await stage.flush()
+        await stage.do("kill")
+        await stage.init(storage="disk")
+        await stage.track("after")
+        if await stage.arrives("after"):
+            who = _named(stage, "after").get("identifiers")
+            stage.check("forgets", who is None, f"after the restart it was {who}")
+
+    assert _found(classes, "forgets", scene) == {}
+
+
+def test_a_kiosk_that_starts_again_knows_nobody(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk", device="kiosk")
+        await stage.do("identify", user="42")
+        await stage.do("close", timeout_s=10)
+        await stage.init(storage="disk", device="kiosk")
+        await stage.track("after")
+        if await stage.arrives("after"):
+            who = _named(stage, "after").get("identifiers")
+            stage.check("kiosk", who is None, f"after the restart it was {who}")
+
+    assert _found(classes, "kiosk", scene) == {}
+
+
+def test_a_torn_record_is_counted_and_what_stands_before_it_arrives(classes: Path, tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.room.usual = reset
+        await _init_in(stage, tmp_path)
+        await stage.track("whole")
+        await stage.until(lambda: bool(stage.room.requests_with("whole")))
+        await stage.do("kill")
+        (batch,) = (tmp_path / "queue-0").glob("*.batch")
+        batch.write_bytes(batch.read_bytes() + b"\0\0\1\0 half a record")
+        stage.room.usual = accept
+        await _init_in(stage, tmp_path)
+        await stage.arrives("whole", check="survives_kill")
+        await stage.until(lambda: bool(stage.room.losses))
+        stage.check("reported", stage.room.losses == {"offline_corrupt": 1}, f"{stage.room.losses}")
+
+    assert _found(classes, "survives_kill reported", scene) == {}
+
+
+def test_nobody_else_can_read_the_folder(classes: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+
+    async def scene(stage: Stage) -> None:
+        await _init_in(stage, folder)
+        await stage.track("one")
+        await stage.arrives("one")
+
+    assert _found(classes, "delivered", scene) == {}
+    assert folder.stat().st_mode & 0o077 == 0
+    assert (folder / "queue-0").stat().st_mode & 0o077 == 0
+
+
+async def _init_in(stage: Stage, folder: Path) -> None:
+    """Make an instance whose folder the test knows."""
+    endpoint = stage._endpoint
+    await stage.do(
+        "init",
+        endpoint=endpoint,
+        write_key="conformance",
+        state=str(folder),
+        storage="disk",
+        device={"type": "phone"},
+        channel="app",
+        settings={"flush_interval_s": 0.05, "timeout_s": 2.0, "backoff_s": 0.1, "max_backoff_s": 0.4},
+    )
