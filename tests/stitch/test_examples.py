@@ -312,3 +312,11 @@ def test_what_only_a_logout_says_of_a_device_counts_alike_in_one_batch_and_in_tw
     load(engine, [event(1, "P", type="logout", device_type="kiosk")])
     stitch(engine)
     assert groups(engine) == {frozenset({"user:A", "device:K"}), frozenset({"user:B", "device:P"})}
+
+
+def test_an_identifier_that_only_unlinks_name_is_known_since_the_first_of_them(engine: Engine) -> None:
+    said = [event(minute, "P", type="unlink", linked={"email": "b"}) for minute in (3, 1, 2)]
+    load(engine, said)
+    stitch(engine)
+    nodes = state(engine)["nodes"]
+    assert {first_seen for *_, first_seen in nodes} == {said[1]["occurred_at"]}

@@ -104,11 +104,14 @@ class Unlink(NamedTuple):
     """Word that two nodes are two people, or that this was an error.
 
     Attributes:
+        first_at: when it was first said.
+        at: when it was last said.
         is_withdrawn: it was an error.
     """
 
     low: int
     high: int
+    first_at: str
     at: str
     is_withdrawn: bool
     event_id: UUID
@@ -233,6 +236,7 @@ def _add_unlinks(
             collected.identifiers[own[0].node] = own[0]
             collected.identifiers[other.node] = other
             low, high = sorted((own[0].node, other.node))
+            is_withdrawn = sighting.kind == "relink"
             collected.unlinks.add(
-                Unlink(low, high, sighting.last_seen, sighting.kind == "relink", sighting.event_id)
+                Unlink(low, high, sighting.first_seen, sighting.last_seen, is_withdrawn, sighting.event_id)
             )

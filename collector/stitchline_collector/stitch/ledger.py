@@ -134,7 +134,7 @@ def _identifier_rows(collected: Collected, news: Iterable[Key]) -> Iterable[tupl
     for one in collected.unlinks:
         for node in (one.low, one.high):
             identifier = collected.identifiers[node]
-            yield node, identifier.namespace, identifier.value, one.at
+            yield node, identifier.namespace, identifier.value, one.first_at
 
 
 def _edge_rows(collected: Collected) -> Iterable[tuple[object, ...]]:
