@@ -26,7 +26,10 @@ _INIT = """async ({endpoint, write_key, device, channel, settings}) => {
     const sdk = await import('/browser.js');
     window.offset_ms = 0;
     const clock = () => Date.now() + offset_ms;
-    window.one = new sdk.Client(endpoint, write_key, {device, channel, ...settings, clock, auto_page: false});
+    window.one = new sdk.Client(endpoint, write_key, {
+        device, channel, ...settings, clock, auto_page: false,
+        timeout_s: Math.max(settings.timeout_s, 4),  // a hint, and on a busy machine a second is short
+    });
 }"""
 _CALLS = {
     "track": "({name, properties}) => void one.track(name, properties)",

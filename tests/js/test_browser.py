@@ -6,6 +6,7 @@ Each test takes a site of its own (another port is another origin: empty storage
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Request
 from tests.processes import CollectorProcess
 
 Site = Callable[[], str]
+NOTHING_STORED = """async () =>
+    !localStorage.length && !document.cookie && !(await indexedDB.databases()).length"""
 
 
 class Shop:
@@ -229,8 +232,7 @@ def test_before_consent_nothing_is_stored_or_sent_and_a_withdrawal_is_the_last(
     assert said(page, "client().pending") == 0
     page.reload()
     page.wait_for_function("window.stitchline && stitchline.client()")
-    stored = "async () => [localStorage.length, document.cookie, (await indexedDB.databases()).length]"
-    assert page.evaluate(stored) == [0, "", 0]
+    assert page.evaluate(NOTHING_STORED) is True
     assert [url for url in requests if url.startswith(shop.service.url)] == []
     page.click("[data-consent=true]")
     page.click("text=Do something")
@@ -238,7 +240,31 @@ def test_before_consent_nothing_is_stored_or_sent_and_a_withdrawal_is_the_last(
     page.click("text=Do something")
     assert said(page, "flush()") is True
     shop.names(["consent", "page", "early", "consent"])
-    assert page.evaluate("localStorage.getItem('stl')") is None
+    page.wait_for_function(NOTHING_STORED)
+    said(page, "consent({analytics: true})")
+    said(page, "track('again')")
+    assert said(page, "flush()") is True
+    shop.names(["consent", "page", "early", "consent", "consent", "again"])
+    assert len(shop.rows("DISTINCT device.id", "name IN ('early', 'again')")) == 2
+    assert shop.rows("seq", "name IN ('early', 'again')") == [[3], [2]], "each device counts from one"
+
+
+def test_a_withdrawal_without_network_is_sent_by_the_next_page_which_then_leaves_nothing_behind(
+    context: BrowserContext, shop: Shop
+) -> None:
+    page = opened(context, f"{shop.url}/consent.html")
+    page.click("[data-consent=true]")
+    assert said(page, "flush()") is True
+    page.route(f"{shop.service.url}/**", lambda route: route.abort())
+    page.click("text=Do something")
+    page.click("[data-consent=false]")
+    assert said(page, "flush(0.3)") is False
+    kept = page.evaluate("localStorage.getItem('stl')")
+    assert json.loads(kept) == {"consent": {"analytics": False}}, "no id any more"
+    crash(page)
+    page = opened(context, f"{shop.url}/consent.html")
+    shop.names(["consent", "page", "early", "consent"])
+    page.wait_for_function(NOTHING_STORED)
 
 
 def test_a_link_to_another_domain_hands_the_device_over(

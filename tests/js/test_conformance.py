@@ -38,7 +38,7 @@ def _played(command: str, at_a_time: int) -> Results:
 @pytest.fixture(scope="module")
 def in_node(built: Path) -> Results:
     assert (built / "dist" / "node.js").is_file()
-    return _played(NODE, 6)
+    return _played(NODE, 3)
 
 
 @pytest.fixture(scope="module")

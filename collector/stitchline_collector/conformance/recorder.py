@@ -41,6 +41,7 @@ class Seen(msgspec.Struct):
         lines: each event's bytes, `events` the same as values.
         stored: the collector has its events, whether the client knows or not.
         acknowledged: the client was told so.
+        cut: the connection was broken off without an answer.
     """
 
     at: float
@@ -54,6 +55,7 @@ class Seen(msgspec.Struct):
     events: list[dict[str, Any]] = []
     stored: bool = False
     acknowledged: bool = False
+    cut: bool = False
 
 
 Step = Callable[["Room", web.Request, Seen], Awaitable[web.StreamResponse]]
@@ -222,8 +224,9 @@ def too_large(most_events: int, never: str) -> Step:
     return step
 
 
-async def reset(_room: Room, request: web.Request, _seen: Seen) -> web.StreamResponse:
+async def reset(_room: Room, request: web.Request, seen: Seen) -> web.StreamResponse:
     """Be away: the connection breaks without an answer."""
+    seen.cut = True
     if request.transport is not None:
         request.transport.abort()
     return answer(500, b"")

@@ -11,6 +11,7 @@ import type { Consent, TagsAndProperties } from "./event";
 import { newId } from "./ids";
 import { read_link_token, type Linked } from "./links";
 import { ConfigurationError, type Options } from "./settings";
+import { now } from "./sender";
 import type { Keeper, Memory } from "./speaker";
 import { SDK_VERSION } from "./version";
 
@@ -59,33 +60,41 @@ export class Client extends Base {
     let referrer = document.referrer;
     let viewed = "";
     let pending = (): number => 0;
-    const head = (): string => {
+    const head = (id: string): string => {
       const { language: locale } = navigator;
       const { width: screen_width, height: screen_height } = screen;
       const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
-      const all = { app_version, locale, timezone, screen_width, screen_height, ...device, id: deviceId() };
+      const all = { app_version, locale, timezone, screen_width, screen_height, ...device, id };
       return `"device":${JSON.stringify(all)}${channel ? `,"channel":${JSON.stringify(channel)}` : ""}`;
     };
     super(
       endpoint, write_key, options, keeper,
       (url, max_bytes, lost) => {
         const name = `stitchline ${url} ${write_key}`;
+        const disk = new IndexedDisk(name, max_bytes, lost);
         return {
-          disk: new IndexedDisk(name, max_bytes, deviceId, lost),
+          disk,
           sdk: `"sdk":{"name":"stitchline-js","version":"${SDK_VERSION}"},`,
           forbidden,
           async alone(run) {
-            if (!pending() && unsaid(keeper.load().consent)) return; // a look into the queue would make one
+            // Before consent a look into the queue would make one. After a withdrawal a record stays until all is sent and erased.
+            if (!pending() && keeper.bare()) return;
+            const sent = async (): Promise<void> => {
+              if (!(await run()) || !unsaid(keeper.load().consent)) return;
+              disk.erase();
+              keeper.erase();
+            };
             try {
-              await navigator.locks.request(name, run);
+              await navigator.locks.request(name, sent);
             } catch {
-              await run(); // no locks here: two tabs may send an event twice, and it is one event by its id
+              await sent(); // no locks here: two tabs may send an event twice, and it is one event by its id
             }
           },
         };
       },
       {
         unsaid,
+        device: deviceId,
         head,
         page: () => ({ url: address().slice(0, 8192), title: document.title.slice(0, 2048), referrer: referrer.slice(0, 8192) }),
       },
@@ -158,52 +167,71 @@ export class Client extends Base {
   }
 }
 
-/** Keeps in localStorage, where all tabs look before each event; in memory where that is blocked. */
-function keptLocally(unsaid: (consent?: Consent) => boolean, forget: () => void): Keeper {
+interface LocalKeeper extends Keeper {
+  /** Whether nothing may be stored, and nothing is. */
+  bare(): boolean;
+  erase(): void;
+}
+
+/**
+ * Keeps in localStorage, where all tabs look before each event; in memory where that is blocked. After a withdrawal nothing but
+ * the withdrawal itself is kept, until `erase`.
+ */
+function keptLocally(unsaid: (consent?: Consent) => boolean, forget: () => void): LocalKeeper {
   let memory: Memory = {};
   let stored = false;
   let blocked = false;
+  const load = (): Memory => {
+    try {
+      const text = blocked ? null : localStorage.getItem(RECORD);
+      if (text) memory = JSON.parse(text);
+      else if (stored) memory = {}; // taken back, or cleared, in another tab
+      stored = !!text;
+    } catch {
+      // blocked: what is known here lives as long as the page
+    }
+    return memory;
+  };
   return {
-    load() {
-      try {
-        const text = blocked ? null : localStorage.getItem(RECORD);
-        if (text) memory = JSON.parse(text);
-        else if (stored) memory = {}; // taken back, or cleared, in another tab
-        stored = !!text;
-      } catch {
-        // blocked: what is known here lives as long as the page
-      }
-      return memory;
-    },
+    load,
     save(changed) {
       memory = changed;
+      const gone = unsaid(memory.consent);
+      if (gone && !stored) return;
       try {
-        if (!unsaid(memory.consent)) {
-          localStorage.setItem(RECORD, JSON.stringify(memory));
-          stored = true;
-        } else if (stored) {
-          stored = false;
-          localStorage.removeItem(RECORD);
-          forget();
-        }
+        localStorage.setItem(RECORD, JSON.stringify(gone ? { consent: memory.consent } : memory));
+        stored = true;
+        if (gone) forget();
       } catch {
         blocked = true;
+      }
+    },
+    bare: () => unsaid(load().consent) && !stored,
+    erase() {
+      stored = false;
+      try {
+        localStorage.removeItem(RECORD);
+        localStorage.removeItem(WAIT);
+      } catch {
+        // blocked: there is none
       }
     },
   };
 }
 
-let wait = 0;
+let until = 0;
 
-/** The end of a Retry-After, shared by all tabs. */
-function forbidden(until?: number): number {
+/** The end of a Retry-After: by this tab's own clock, and for all others as a time of day, which somebody may set. */
+function forbidden(for_ms?: number): number {
+  let left = 0;
   try {
-    if (until) localStorage[WAIT] = until;
-    wait = +localStorage[WAIT] || 0;
+    if (for_ms) localStorage[WAIT] = Date.now() + for_ms;
+    left = localStorage[WAIT] - Date.now();
   } catch {
-    wait = until || wait;
+    // blocked: it holds for this page
   }
-  return wait > Date.now() + 300_000 ? 0 : wait; // a clock was set back
+  if (for_ms) until = now() + for_ms;
+  return Math.max(until - now(), left > 300_000 ? 0 : left || 0);
 }
 
 /** The page's address. A fragment is part of it only where it is a route: others may hold secrets, and are no page. */

@@ -27,7 +27,7 @@ export class Client extends Speaker {
     options: Options,
     keeper: Keeper,
     platform: (url: string, max_bytes: number, lost: (entry: Entry) => void) => Platform,
-    core: Pick<Core, "page" | "unsaid" | "head" | "seq">,
+    core: Pick<Core, "device" | "page" | "unsaid" | "head" | "seq">,
   ) {
     const settings = settingsOf(endpoint, write_key, options);
     const losses = new Losses(options.on_drop, options.debug);
@@ -52,7 +52,7 @@ export class Client extends Speaker {
 
   /** This device, as its events name it. */
   get device(): Device {
-    return JSON.parse(`{${this._core.head()}}`).device;
+    return JSON.parse(`{${this._core.head(this._core.device())}}`).device;
   }
 
   /** How many events were lost since the start, by reason. */

@@ -17,13 +17,11 @@ export class IndexedDisk implements Disk {
   private _opened: Promise<IDBDatabase | undefined> | undefined;
 
   /**
-   * @param device returns the id of this device, whose counter it is
    * @param dropped called with each event that had to make room
    */
   constructor(
     private _name: string,
     private _maxBytes: number,
-    private _device: () => string,
     private _dropped: (entry: Entry) => void,
   ) {}
 
@@ -32,26 +30,28 @@ export class IndexedDisk implements Disk {
     let batch: Mine[];
     void this._do<true>("readwrite", (events, meta, done) => {
       batch = this._unsaved.splice(0);
-      let bytes = 0;
-      meta.get(BYTES).onsuccess = (found) => (bytes = resultOf(found) || 0);
-      const device = this._device();
-      meta.get(device).onsuccess = (found) => {
-        let seq: number = resultOf(found) || 0;
+      const numbers: Record<string, number> = {};
+      for (const { own } of batch) if (own) meta.get(own).onsuccess = (found) => (numbers[own] = resultOf(found) || 0);
+      meta.get(BYTES).onsuccess = (found) => {
+        let bytes: number = resultOf(found) || 0;
         for (const entry of batch) {
           const { id, head, own, left } = entry;
           bytes += entry.bytes;
           // What has left already keeps the bytes that it left with.
-          if (own && !left) entry.line = `${entry.line.slice(0, -1)},"seq":${++seq}}`;
+          if (own && !left) {
+            numbers[own]! += 1;
+            entry.line = `${entry.line.slice(0, -1)},"seq":${numbers[own]}}`;
+            meta.put(numbers[own], own);
+          }
           events.put({ id, head, own, line: entry.line, bytes: entry.bytes });
         }
         meta.put(bytes, BYTES);
-        meta.put(seq, device);
-        if (bytes > this._maxBytes) drop();
+        if (bytes > this._maxBytes) drop(bytes);
         // Without it a page that ends now could take the transaction with it.
         else events.transaction.commit?.();
       };
       /** Drops the oldest: an outage of weeks must not fill a visitor's disk. */
-      const drop = (): void => {
+      const drop = (bytes: number): void => {
         events.openCursor().onsuccess = (found) => {
           const cursor: IDBCursorWithValue | null = resultOf(found);
           if (!cursor || bytes <= this._maxBytes) return meta.put(bytes, BYTES);
@@ -87,9 +87,19 @@ export class IndexedDisk implements Disk {
     });
   }
 
+  erase(): void {
+    void this._opened?.then((db) => db?.close());
+    this._opened = undefined; // what is said next waits until the old one is gone
+    try {
+      indexedDB.deleteDatabase(this._name);
+    } catch {
+      // blocked: there is none
+    }
+  }
+
   /** Runs work in a transaction; resolves when it is over, with undefined when it failed. */
   private async _do<T>(mode: IDBTransactionMode, work: Work<T>): Promise<T | undefined> {
-    this._opened ||= opened(this._name);
+    this._opened ||= opened(this._name, () => (this._opened = undefined));
     const db = await this._opened;
     try {
       return await new Promise<T | undefined>((resolve) => {
@@ -108,7 +118,7 @@ export class IndexedDisk implements Disk {
 const resultOf = (event: Event): any => (event.target as IDBRequest).result;
 
 /** Opens the database; undefined where the browser does not allow it or does not answer. */
-function opened(name: string): Promise<IDBDatabase | undefined> {
+function opened(name: string, closed: () => void): Promise<IDBDatabase | undefined> {
   return new Promise((resolve) => {
     setTimeout(resolve, OPEN_WITHIN_MS);
     try {
@@ -119,7 +129,10 @@ function opened(name: string): Promise<IDBDatabase | undefined> {
       };
       request.onsuccess = () => {
         const db = request.result;
-        db.onversionchange = () => db.close(); // the visitor clears the site's data
+        db.onversionchange = () => {
+          db.close(); // consent was taken back, or the visitor clears the site's data
+          closed();
+        };
         resolve(db);
       };
       request.onerror = () => resolve(undefined);

@@ -9,6 +9,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { release } from "node:os";
 import { Client as Base, inMemory, type ScopeOptions } from "./client";
 import { newId } from "./ids";
+import { now } from "./sender";
 import type { Options } from "./settings";
 import { Speaker } from "./speaker";
 import { SDK_VERSION } from "./version";
@@ -60,17 +61,21 @@ export class Client extends Base {
     const device = { ...found, ...given, id: given.id || newId(Date.now()) };
     const head = `"device":${JSON.stringify(device)}${channel ? `,"channel":${JSON.stringify(channel)}` : ""}`;
     let seq = 0;
-    let wait = 0;
+    let until = 0;
     const memory = options.consent ? { consent: options.consent } : {};
     super(
       endpoint, write_key, { ...options, device }, inMemory(memory),
       () => ({
         sdk: `"sdk":{"name":"stitchline-js","version":"${SDK_VERSION}"},`,
-        alone: (run) => run(),
-        forbidden: (until = wait) => (wait = until),
+        alone: async (run) => void (await run()),
+        forbidden(for_ms) {
+          if (for_ms) until = now() + for_ms;
+          return until - now();
+        },
       }),
       {
         unsaid: () => false,
+        device: () => device.id,
         head: () => head,
         // A device that was named may have other processes, whose numbers are not known here.
         seq: given.id ? undefined : () => ++seq,

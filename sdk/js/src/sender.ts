@@ -16,8 +16,8 @@ export interface Entry {
   head: string;
   line: string;
   bytes: number;
-  /** Its device is the one that counts `seq`. */
-  own: boolean;
+  /** The device that counts its `seq`; none where it happened elsewhere. */
+  own: string | undefined;
   /** It has been on its way, so that its bytes are fixed. */
   left?: boolean;
 }
@@ -36,15 +36,17 @@ export interface Disk {
   /** Returns the oldest entries of all tabs; undefined when the disk does not work. */
   take(most: number): Promise<Entry[] | undefined>;
   remove(entries: Entry[]): Promise<void>;
+  /** Removes the database itself; the next entry makes another. */
+  erase(): void;
 }
 
 /** What differs between a page and a server. */
 export interface Platform {
   disk?: Disk | undefined;
-  /** Runs when no other tab is sending. */
-  alone(run: () => Promise<void>): Promise<void>;
-  /** Gets, or sets, the moment until which a Retry-After forbids sending, milliseconds since 1970. */
-  forbidden(until?: number): number;
+  /** Runs when no other tab is sending; `run` says whether nothing is left. */
+  alone(run: () => Promise<boolean>): Promise<void>;
+  /** Returns how many milliseconds a Retry-After still forbids sending, 0 or less for none. Given some, it forbids for so long. */
+  forbidden(for_ms?: number): number;
   sdk: string;
 }
 
@@ -65,6 +67,9 @@ const MIN_GZIP_BYTES = 1024; // below this gzip saves less than a packet
 // Browsers allow 64 KiB of keepalive bodies at a time, beacons included: a quarter is for usual requests.
 const MAX_KEEPALIVE_BYTES = 16_000;
 const MAX_LAST_BYTES = 48_000;
+
+/** Milliseconds of a clock that nobody sets: all waits and limits are its own. */
+export const now = (): number => performance.now();
 
 /** Returns how many of the first entries travel together. */
 export function cut(entries: Entry[], most: number, mostBytes: number): number {
@@ -124,7 +129,7 @@ export class Sender {
 
   /** Sends after so many milliseconds, or earlier where that was asked for before. */
   wake(delay_ms: number): void {
-    const at = Date.now() + delay_ms;
+    const at = now() + delay_ms;
     if (this._over || (this._timer && this._at <= at)) return;
     clearTimeout(this._timer);
     this._at = at;
@@ -149,13 +154,13 @@ export class Sender {
     return new Promise((resolve) => {
       const done = (): void => {
         const left = ids.some((id) => this._mine.has(id));
-        if (!left || Date.now() >= deadline) {
+        if (!left || now() >= deadline) {
           clearTimeout(timer);
           this._waiters.delete(done);
           resolve(!left);
         }
       };
-      const deadline = Date.now() + timeout_s * 1000;
+      const deadline = now() + timeout_s * 1000;
       const timer = setTimeout(done, timeout_s * 1000 + 1);
       this._waiters.add(done);
       done();
@@ -191,7 +196,7 @@ export class Sender {
   last(beacon?: (url: string, body: string) => boolean): void {
     const entries = [...this._mine.values()].filter((entry) => !entry.flying);
     const batch = entries.slice(0, cut(entries, this._settings.max_batch_events, MAX_LAST_BYTES));
-    if (!batch.length || this._platform.forbidden() > Date.now()) return;
+    if (!batch.length || this._platform.forbidden() > 0) return;
     // A simple request: no header that asks for a preflight, which a leaving page may not live to see answered.
     const url = `${this._settings.url}?key=${encodeURIComponent(this._settings.write_key)}`;
     const body = this._body(batch);
@@ -224,13 +229,16 @@ export class Sender {
     if (this._mine.size && !this._timer) this.wake(this._settings.flush_interval_s * 1000);
   }
 
-  /** Sends until nothing is left or it has to wait. */
-  private async _drain(): Promise<void> {
+  /** Sends until nothing is left (true) or it has to wait. */
+  private async _drain(): Promise<boolean> {
     for (;;) {
-      const wait_ms = Math.max(this._notBefore, this._platform.forbidden()) - Date.now();
-      if (wait_ms > 0) return this.wake(wait_ms);
+      const wait_ms = Math.max(this._notBefore - now(), this._platform.forbidden());
+      if (wait_ms > 0) {
+        this.wake(wait_ms);
+        return false;
+      }
       const entries = await this._waiting();
-      if (!entries.length) return;
+      if (!entries.length) return !this._mine.size;
       const batch = entries.slice(0, cut(entries, this._most, this._settings.max_batch_bytes));
       await this._bring(batch);
     }
@@ -238,16 +246,16 @@ export class Sender {
 
   /** Returns what waits, oldest first: of all tabs where there is a disk. */
   private async _waiting(): Promise<Entry[]> {
-    const before = new Set(this._mine.keys());
+    // What comes during the look, or is saved meanwhile, is for the next one: this one may not have seen it.
+    const before = [...this._mine.values()].map((entry) => [entry, entry.saved] as const);
     const stored = await this._platform.disk?.take(this._settings.max_batch_events);
     this._keeps = !!stored;
     const waiting = new Map<string, Entry>();
     for (const entry of stored || []) waiting.set(entry.id, entry);
-    for (const entry of this._mine.values()) {
+    for (const [entry, saved] of before) {
       if (entry.flying) waiting.delete(entry.id);
-      // What came during the look is about to be saved, and numbered there; what came before it could not be.
-      else if (!entry.saved && (!stored || before.has(entry.id))) waiting.set(entry.id, entry);
-      else if (stored && !stored.length) this._forget(entry); // another tab has delivered it
+      else if (!entry.saved && this._mine.has(entry.id)) waiting.set(entry.id, entry); // it could not be saved
+      else if (saved && stored && !stored.length) this._forget(entry); // another tab has delivered it
     }
     // Ids begin with their time; a stable order for the same bytes on every attempt.
     return [...waiting.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -267,14 +275,14 @@ export class Sender {
       this._lose(reason, batch, answer.why);
       await this._platform.disk?.remove(batch);
     } else {
-      if (answer.asked != null) this._platform.forbidden(Date.now() + answer.asked);
+      if (answer.asked != null) this._platform.forbidden(answer.asked);
       this._fail();
     }
   }
 
   private _fail(): void {
     const { backoff_s, max_backoff_s } = this._settings;
-    this._notBefore = Date.now() + backoffMs(++this._failures, backoff_s, max_backoff_s);
+    this._notBefore = now() + backoffMs(++this._failures, backoff_s, max_backoff_s);
   }
 
   private async _delivered(batch: Entry[], answer: Answer): Promise<void> {

@@ -33,8 +33,10 @@ export interface Core {
   losses: Losses;
   clock: () => number;
   hash: boolean;
+  /** The id of this client's device. */
+  device(): string;
   /** The batch members of this client's events: device and channel. */
-  head(): string;
+  head(id: string): string;
   /** Whether nothing may be stored or sent. */
   unsaid(consent: Consent | undefined): boolean;
   /** The page where it happens; undefined on a server. */
@@ -147,6 +149,7 @@ export class Speaker {
         throw invalid("consent", "purposes and true or false, such as {analytics: true}");
       const { properties, ...rest } = tags;
       if (!self._remembers) return self._say("consent", "", properties, rest, { consent: purposes });
+      self._core.device();
       const memory = self._memory();
       const before = memory.consent;
       const consent = (memory.consent = { ...before, ...purposes });
@@ -196,10 +199,12 @@ export class Speaker {
     properties?: Properties,
     tags: Tags = {},
     also: object = {},
-    memory = this._memory(),
+    given?: Memory,
   ): boolean {
     const core = this._core;
     return this._guarded(type, name, () => {
+      const id = core.device(); // may make one, which is then remembered too; and after a withdrawal there is another
+      const memory = given || this._memory();
       if (typeof name != "string" || (!name && (type == "track" || type == "screen"))) throw invalid("name", "a text");
       if (properties && (typeof properties != "object" || Array.isArray(properties)))
         throw invalid("properties", "an object");
@@ -231,7 +236,7 @@ export class Speaker {
       }
       if (this._timeout && !event.session_id) event.session_id = memory.session_id = newId(ms);
       if (this._timeout) memory.last_ms = ms;
-      const own = !event.device;
+      const own = event.device ? undefined : id;
       if (own) event.seq = core.seq?.();
       // A text that was cut within an emoji has half of a surrogate pair, which no JSON reader has to take.
       const line = JSON.stringify(event).replace(/\\(ud[89a-f]..|.)/g, (escape) => (escape[3] ? "\\ufffd" : escape));
@@ -241,7 +246,7 @@ export class Speaker {
         core.losses.count("too_large", { type, name });
         return false;
       }
-      return core.sender.add({ id: event.event_id as string, head: core.head(), line, bytes, own });
+      return core.sender.add({ id: event.event_id as string, head: core.head(id), line, bytes, own });
     });
   }
 

@@ -10,7 +10,8 @@ const commands = {
   hello: () => ({ sdk: { name: "stitchline-js", version: "0.1.0" }, can: ["memory", "kill", "clock", "bound"] }),
   init({ instance, endpoint, write_key, device, channel, settings }) {
     const clock = () => Date.now() + offset_ms;
-    instances.set(instance, new Client(endpoint, write_key, { device, channel, ...settings, clock, drain_on_sigterm: false }));
+    const timeout_s = Math.max(settings.timeout_s, 4); // a hint, and on a busy machine a second is short
+    instances.set(instance, new Client(endpoint, write_key, { device, channel, ...settings, timeout_s, clock, drain_on_sigterm: false }));
   },
   track: ({ name, properties }, client) => void client.track(name, properties),
   screen: ({ name, properties }, client) => void client.screen(name, properties),

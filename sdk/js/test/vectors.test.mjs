@@ -23,7 +23,7 @@ function caught(options, unsaid = () => false) {
   const platform = { sdk: "", alone: (work) => work(), forbidden: () => 0 };
   const client = new parts.Client(
     ENDPOINT, "key", { ...options, clock: () => ms }, parts.inMemory({ ...(options.consent && { consent: options.consent }) }),
-    () => platform, { unsaid, head: () => '"device":{}' },
+    () => platform, { unsaid, device: () => "d-1", head: () => '"device":{}' },
   );
   client._core.sender.add = (entry) => events.push(JSON.parse(entry.line)) > 0;
   return { client, events, at: (now) => (ms = now) };
@@ -112,6 +112,7 @@ for (const { name, given, expected } of vectors("batching")) {
   test(`batching: ${name}`, async (context) => {
     // Node's own timers, told; the answers come at once.
     context.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 0 });
+    context.mock.method(performance, "now", () => Date.now());
     const sent = [];
     context.mock.method(globalThis, "fetch", async (_, { body }) => {
       sent.push({ events: JSON.parse(body).events.map(({ n }) => n), at_ms: Date.now() });
@@ -132,7 +133,7 @@ for (const { name, given, expected } of vectors("batching")) {
     };
     for (const [n, { at_ms, bytes }] of given.events.entries()) {
       await until(at_ms);
-      sender.add({ id: `id-${n}`, head: '"device":{}', line: `{"n":${n}}`, bytes, own: true });
+      sender.add({ id: `id-${n}`, head: '"device":{}', line: `{"n":${n}}`, bytes, own: "d-1" });
     }
     if (given.flush_at_ms) {
       await until(given.flush_at_ms);
