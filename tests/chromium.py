@@ -1,6 +1,6 @@
 """A Chromium for the tests: the machine's own, or the one that an npm package carries.
 
-In: `.tools/node_modules` (`make .tools/.npm`). Out: how to start it. The browser's usual download hosts are not needed: the
+In: `.tools/node_modules` (`make .tools/.npm`). Out: a running browser. The browser's usual download hosts are not needed: the
 package `@sparticuz/chromium` holds a headless Chromium and the libraries that a small machine lacks, compressed.
 """
 
@@ -11,8 +11,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 TOOLS = Path(__file__).parents[1] / ".tools"
 PACKAGE = TOOLS / "node_modules" / "@sparticuz" / "chromium"
@@ -65,6 +70,28 @@ def chromium() -> Chromium:
     return Chromium(
         str(FOLDER / "chromium"), {"LD_LIBRARY_PATH": search, "FONTCONFIG_PATH": str(FOLDER / "fonts")}
     )
+
+
+@contextmanager
+def running_browser(*arguments: str) -> Iterator[Browser]:
+    """A headless Chromium, with its back-forward cache, which drivers switch off; without one on this machine the tests are skipped.
+
+    Args:
+        arguments: More of the command line.
+    """
+    try:
+        found = chromium()
+    except ChromiumMissing as missing:
+        pytest.skip(str(missing))
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=found.executable,
+            env=dict(found.env) or None,
+            args=["--no-sandbox", "--enable-features=BackForwardCache", "--disable-gpu", *arguments],
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield started
+        started.close()
 
 
 def _unpack(packed: Path) -> None:

@@ -12,6 +12,9 @@ WEB_KEY = "web-key-1"  # public, kind write
 BACKEND_KEY = "backend-key-1"  # kind server
 APP_ID = "shop-app-1"  # a Snowplow app id that stands as a key
 SLOW_KEY = "slow-key-1"  # 100 events a second, 1,000 at once
+SLOWER_KEYS = {  # 10 events a second, 100 at once
+    name: f"slower-{name}-1" for name in ("segment", "rudder", "snowplow", "posthog")
+}
 _COLUMNS = (
     "toString(event_id) AS event_id, toString(type) AS type, name, identifiers, linked, channel, session_id, page, campaign, "
     "consent, properties, device, source, sdk, toString(occurred_at) AS at, toString(device_time) AS device_time, by_server, ip"
@@ -52,6 +55,14 @@ def person_of(service: CollectorProcess, where: str) -> set[str]:
     """The persons that the events which match belong to now."""
     rows = service.sql(f"SELECT DISTINCT toString(person_id) FROM person_events WHERE {where}")
     return {row[0] for row in rows}
+
+
+def overdraw(service: CollectorProcess, key: str) -> None:
+    """Spend more than one of the slower keys may send at once: for 5 seconds it is told to wait."""
+    events = [{"type": "track", "name": "used_up"}] * 150
+    given = {"Authorization": f"Bearer {key}"}
+    status, _, answer = service.request("POST", "/v1/events", json.dumps({"events": events}).encode(), given)
+    assert status == 200, answer
 
 
 def use_up(service: CollectorProcess) -> None:

@@ -116,6 +116,19 @@ def test_a_text_too_long_for_its_column_stays_in_properties() -> None:
     assert properties(event)["segment"]["context"]["device"]["model"] == "m" * 300
 
 
+def test_what_rudder_s_browser_client_writes_where_there_is_nothing_is_nothing() -> None:
+    """It writes `$direct` for no referrer, and its own name and version for the app's."""
+    event = segment_event(
+        context={
+            "app": {"namespace": "com.rudderlabs.javascript", "version": "3.34.1"},
+            "page": {"url": "https://shop.example/", "referrer": "$direct"},
+        }
+    )
+    assert (event.device.app_version, event.page.referrer) == ("", "")  # type: ignore[union-attr]
+    context = properties(event)["segment"]["context"]
+    assert (context["app"]["version"], context["page"]["referrer"]) == ("3.34.1", "$direct")
+
+
 def test_the_context_of_a_batch_is_that_of_its_messages_where_they_have_none() -> None:
     found = segments(
         {"type": "track", "event": "x", "context": {"locale": "fr-FR"}},

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
-from tests.chromium import ChromiumMissing, chromium, node
+from tests.chromium import node, running_browser
 from tests.clickhouse_server import free_port
 from tests.processes import KEY, CollectorProcess
 
@@ -67,20 +67,9 @@ def site(built: Path, service: CollectorProcess) -> Iterator[Callable[[], str]]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, with its back-forward cache, which drivers switch off."""
-    try:
-        found = chromium()
-    except ChromiumMissing as missing:
-        pytest.skip(str(missing))
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=found.executable,
-            env=dict(found.env) or None,
-            args=["--no-sandbox", "--enable-features=BackForwardCache", "--disable-gpu"],
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
+    """A headless Chromium."""
+    with running_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ _DEVICE_TYPES = {
     "Wearable": "watch",
     "Car": "car",
 }
+_KEYS = ("api_key", "token", "$token")
 _AROUND = ("distinct_id", "$set", "$set_once")  # beside `properties` in some clients, inside in others
 _ENVELOPE = frozenset(
     {
@@ -71,9 +72,7 @@ _ENVELOPE = frozenset(
         "timestamp",
         "uuid",
         "offset",
-        "api_key",
-        "token",
-        "$token",
+        *_KEYS,
         "$distinct_id",
         *_AROUND,
     }
@@ -137,7 +136,7 @@ def _unzipped(body: bytes, limit: int) -> bytes:
 def _key_of(envelope: dict[str, Any], events: list[Any], query: Mapping[str, str]) -> str:
     first = events[0] if events and isinstance(events[0], dict) else {}
     for place in (envelope, first, part(first, "properties"), query):
-        for name in ("api_key", "token", "$token"):
+        for name in _KEYS:
             found = place.get(name)
             if isinstance(found, str) and found:
                 return found
@@ -183,7 +182,16 @@ class OpenedPostHog:
         )
 
     def _alone(self, event: Any) -> bytes:
+        """A batch of one event that can be read again; without the key, which posthog-js repeats in the properties."""
+        if isinstance(event, dict):
+            event = _without_key(event)
+            if said := part(event, "properties"):
+                event["properties"] = _without_key(said)
         return encode({"batch": [event], "sent_at": self._sent_at})
+
+
+def _without_key(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _KEYS}
 
 
 class _Reader:

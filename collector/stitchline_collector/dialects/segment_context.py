@@ -27,6 +27,8 @@ from .opened import (
 )
 
 NOTHING = b"{}"
+_DIRECT = "$direct"
+_RUDDER_JS = "com.rudderlabs.javascript"  # it calls itself the app
 _TYPES = {
     "mobile": "phone",
     "phone": "phone",
@@ -104,7 +106,9 @@ def page_of(fields: object, *, taken: bool = False) -> Page | None:
     if not isinstance(fields, dict):
         return None
     found = fields if taken else dict(fields)
-    page = Page(take(found, "url", URL), take(found, "title", TEXT), take(found, "referrer", URL))
+    # RudderStack's browser client writes `$direct` where there is none.
+    referrer = "" if found.get("referrer") == _DIRECT else take(found, "referrer", URL)
+    page = Page(take(found, "url", URL), take(found, "title", TEXT), referrer)
     return page if page.url or page.title or page.referrer else None
 
 
@@ -119,7 +123,7 @@ def _device(fields: dict[str, Any]) -> Device:
         os_version=take(system, "version"),
         manufacturer=take(device, "manufacturer"),
         model=model,
-        app_version=take(app, "version"),
+        app_version="" if app.get("namespace") == _RUDDER_JS else take(app, "version"),
         locale=take(fields, "locale"),
         timezone=take(fields, "timezone"),
         screen_width=take_pixels(screen, "width"),
