@@ -1,6 +1,6 @@
 """Databases for the tests that are as the migrations leave them, without applying the migrations for each test.
 
-In: an engine, or a folder for the embedded one. Out: the same tables, views and dictionaries that `migrate.apply` makes.
+In: an engine, or a folder for the embedded one. Out: the same tables, views and dictionaries that `stitchline migrate` makes.
 Guaranteed: every database is new. Nothing is emptied and used again, because what a test leaves behind (deduplication
 tokens, loaded dictionaries, other tables) would reach the next one unseen.
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stitchline_collector import migrate
+from stitchline_collector.journeys import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,10 @@ _MIGRATE = """
 import sys
 from stitchline_collector import migrate
 from stitchline_collector.engine import Engine
+from stitchline_collector.journeys import prepare
 with Engine.open(sys.argv[1]) as engine:
     migrate.apply(engine)
+    prepare(engine)
 """
 
 
@@ -81,6 +84,7 @@ class Template:
     def __init__(self, engine: Engine) -> None:
         """Migrate the engine's database, which is kept as the template."""
         migrate.apply(engine)
+        prepare(engine)
         self._database = engine.database
         session = engine.session()
         made: dict[str, str] = dict(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stitchline_collector import migrate
+from stitchline_collector.journeys import prepare
 
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
@@ -38,6 +39,7 @@ def described(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_a_copied_database_is_like_a_migrated_one(engine: Engine, empty_neighbour: Engine) -> None:
     migrate.apply(empty_neighbour)
+    prepare(empty_neighbour)
     found = described(engine)
     assert len(found["tables"]) > 40
     assert all(found.values())

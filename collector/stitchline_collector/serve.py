@@ -31,6 +31,7 @@ from .enrich.contacts import Contacts
 from .enrich.geo import GeoDatabase
 from .enrich.privacy import Privacy
 from .ingest import Ingest
+from .journeys import journey_text
 from .load import Loader
 from .observe import Observer
 from .rebuild_request import RebuildRequest
@@ -55,14 +56,14 @@ class Collector:
         settings: The effective settings.
 
     Raises:
-        SettingsError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
+        SettingsError, JourneyError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._spool_path = settings.data_path / "spool"
         self._keys = Keys(settings.keys)
-        self._warehouse = Warehouse(settings.dsn, _read_limits(settings))
+        self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey_text(settings.journey))
         self._loader = Loader(self._warehouse.session, self._on_gone)
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}

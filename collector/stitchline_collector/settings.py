@@ -94,6 +94,10 @@ _TABLE: dict[str, _Documented] = {
         IdentityRules(),
         "The rules of stitching: a table `[identity]`, see docs/identity.md. A change takes effect with `stitchline stitch --full`.",
     ),
+    "journey": _doc(
+        "",
+        "A `journey.toml` with stages and milestones, see docs/analysts.md. Empty: the one given last holds.",
+    ),
     "sql_timeout_s": _doc(30.0, "Longest run of one query of `/v1/sql`."),
     "sql_max_rows": _doc(1_000_000, "Most rows one query of `/v1/sql` may return."),
     "sql_max_memory_bytes": _doc(2 * 1024**3, "Most memory one query of `/v1/sql` may use."),
@@ -128,6 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_spool_bytes: Positive
     stitch_interval_s: Seconds
     identity: IdentityRules
+    journey: str
     sql_timeout_s: Seconds
     sql_max_rows: Positive
     sql_max_memory_bytes: Positive

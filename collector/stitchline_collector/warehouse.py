@@ -9,6 +9,7 @@ import logging
 import threading
 
 from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
+from .journeys import prepare
 from .migrate import MigrationEdited, apply
 
 RETRY_S = 2.0
@@ -21,10 +22,12 @@ class Warehouse:
     Args:
         dsn: Where ClickHouse is.
         limits: What one read of `/v1/sql` may cost.
+        journey: The text of `journey.toml`; None for the one given last.
     """
 
-    def __init__(self, dsn: str, limits: ReadLimits) -> None:
+    def __init__(self, dsn: str, limits: ReadLimits, journey: str | None = None) -> None:
         self._dsn = dsn
+        self._journey = journey
         self._limits = limits
         self._engine: Engine | None = None
         self._migrated = threading.Event()
@@ -94,6 +97,7 @@ class Warehouse:
             self._engine = Engine.open(self._dsn)
         for name in apply(self._engine):
             log.info("applied migration %s", name)
+        prepare(self._engine, self._journey)
         self._migrated.set()
 
     def _keep_trying(self) -> None:

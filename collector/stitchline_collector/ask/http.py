@@ -1,4 +1,4 @@
-"""The routes of this room: `/v1/sql`, `/v1/people/{namespace}/{value}`, `/v1/journey/...`, `/v1/identity/why` and `/v1/tail`.
+"""The routes of this room: `/v1/sql`, `/v1/queries/{name}`, `/v1/people/{namespace}/{value}`, `/v1/journey/...`, `/v1/identity/why` and `/v1/tail`.
 
 Enters: requests with a read key. Leaves: answers, or `{"error": ..., "hint": ...}` with a status that says whose fault it is.
 """
@@ -15,6 +15,7 @@ from aiohttp import web
 from ..engine import EngineError, QueryError, Reader
 from ..receive.events import key_of
 from ..receive.refusals import Refusal
+from . import views
 from .asked import Asked, Stored, asked
 from .changes import changes
 from .nobodys import Nobodys
@@ -51,6 +52,8 @@ class Asking:
         """The routes this room answers."""
         return [
             web.post("/v1/sql", self._guarded(self.sql)),
+            web.get("/v1/queries", self._guarded(self.queries)),
+            web.get("/v1/queries/{name}", self._guarded(self.query)),
             web.get("/v1/people/{namespace}/{value:.+}", self._guarded(self.people)),
             web.get("/v1/journey/{namespace}/{value:.+}", self._guarded(self.journey)),
             web.get("/v1/identity/why", self._guarded(self.why)),
@@ -72,6 +75,28 @@ class Asking:
             body = await self._readers.ask(lambda reader: reader.raw(statement, fmt, parameters))
         except QueryError as error:
             raise Refusal(400, _first_line(error), _sql_hint(error)) from error
+        return web.Response(body=body, headers={"Content-Type": content_type(fmt)})
+
+    async def queries(self, _request: web.Request) -> web.Response:
+        """List the analysts' views with their parameters."""
+        return _json({"queries": views.listing()})
+
+    async def query(self, request: web.Request) -> web.Response:
+        """Run an analysts' view with the parameters of the query string, and answer in `?format=`, JSON without one."""
+        given = {name: value for name, value in request.query.items() if name not in ("format", "key")}
+        fmt = request.query.get("format", "JSON")
+        try:
+            statement, values = views.asked(request.match_info["name"], given)
+            body = await self._readers.ask(lambda reader: reader.raw(statement, fmt, values))
+        except views.Unknown as unknown:
+            raise Refusal(404, str(unknown), "`stitchline query` or GET /v1/queries lists them") from None
+        except QueryError as error:
+            hint = (
+                _sql_hint(error)
+                if error.code == _TIMEOUT
+                else "GET /v1/queries lists the parameters and their types"
+            )
+            raise Refusal(400, _first_line(error), hint) from error
         return web.Response(body=body, headers={"Content-Type": content_type(fmt)})
 
     async def people(self, request: web.Request) -> web.Response:

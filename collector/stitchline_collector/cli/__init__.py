@@ -18,6 +18,7 @@ COMMANDS = {
     "relink": "withdraw an unlink",
     "identity": "how stitching is doing",
     "tail": "events as they arrive",
+    "query": "answers about journeys: funnels and more, by name",
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
     "failed": "list and replay rejected events",

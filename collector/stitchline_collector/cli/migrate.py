@@ -8,6 +8,7 @@ import click
 
 from stitchline_collector import migrate as migrations
 from stitchline_collector.engine import Engine, EngineError
+from stitchline_collector.journeys import journey_text, prepare
 
 
 @click.command()
@@ -19,19 +20,24 @@ from stitchline_collector.engine import Engine, EngineError
     required=True,
     help="chdb:///abs/path, or clickhouse://user:pass@host:8123/db  [env: STITCHLINE_CLICKHOUSE]",
 )
+@click.option(
+    "--journey", default="", help="A journey.toml; without it the one given last holds.", metavar="FILE"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def migrate(dsn: str, *, as_json: bool) -> None:
+def migrate(dsn: str, journey: str, *, as_json: bool) -> None:
     """Create or update the tables and views of a ClickHouse database.
 
     `stitchline serve` does the same when it starts. Running it again changes nothing.
 
     \b
     Example:
-      stitchline migrate --clickhouse clickhouse://default@localhost:8123/stitchline
+      stitchline migrate --clickhouse clickhouse://default@localhost:8123/stitchline --journey journey.toml
     """
     try:
+        text = journey_text(journey)
         with Engine.open(dsn) as engine:
             applied = migrations.apply(engine)
+            prepare(engine, text)
             database = engine.database
     except (ValueError, EngineError, migrations.MigrationEdited) as error:
         raise click.ClickException(str(error)) from error

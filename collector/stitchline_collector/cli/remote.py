@@ -53,6 +53,18 @@ class Remote:
         given = {name: value for name, value in query.items() if value is not None}
         return json.loads(self._send("/".join(quote(part, safe="") for part in path), given))
 
+    def read(self, path: tuple[str, ...], query: Mapping[str, str]) -> bytes:
+        """Ask, and return the answer as it is.
+
+        Args:
+            path: the parts of the path, unquoted.
+            query: parameters.
+
+        Raises:
+            click.ClickException: with what to do about it.
+        """
+        return self._send("/".join(quote(part, safe="") for part in path), query)
+
     def post(self, path: str, body: bytes, query: Mapping[str, str]) -> bytes:
         """Send a body and return the answer as it is.
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from .answer import show
 from .remote import Remote, asks_a_collector
-
-_MOST_ROWS = 1000  # a table of more is read by nobody, and drawn slowly
 
 
 @click.command()
@@ -40,30 +35,4 @@ def sql(statement: str, fmt: str | None, url: str, key: str, *, as_json: bool) -
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
     else:
-        _print(json.loads(answer))
-
-
-def _print(answer: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for column in answer["meta"]:
-        is_number = column["type"].startswith(("UInt", "Int", "Float", "Decimal"))
-        table.add_column(Text(column["name"]), justify="right" if is_number else "left", overflow="fold")
-    for row in answer["data"][:_MOST_ROWS]:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
-    hidden = len(answer["data"]) - _MOST_ROWS
-    note = f"; {hidden:,} more: --format CSVWithNames prints all" if hidden > 0 else ""
-    spent = answer.get("statistics", {}).get("elapsed", 0.0)
-    console.print(
-        Text(
-            f"{len(answer['data']):,} {'row' if len(answer['data']) == 1 else 'rows'} in {spent:.3f} s{note}",
-            style="dim",
-        )
-    )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "NULL"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        show(json.loads(answer))
