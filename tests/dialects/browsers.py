@@ -28,21 +28,20 @@ PAGES = Path(__file__).with_name("pages")
 KEYS = {"segment": WEB_KEY, "rudder": WEB_KEY, "snowplow": APP_ID, "posthog": WEB_KEY}
 HERE = "127.0.0.1"
 ONLY_HERE = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {HERE}"
-_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Cart</title><script src="/{name}.js"></script></html>'
+_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Cart</title><script type="module" src="/{name}.js"></script></html>'
 
 
-def bundle(folder: Path) -> Path:
+def bundle(folder: Path, *entries: Path) -> Path:
     """Pack each client and its start into one script, as a shop's build would, beside a page that loads it."""
     if not (TOOLS / "node_modules" / "posthog-js").exists():
         pytest.fail("the browser clients are missing: `make .tools/.npm` fetches them")
     esbuild = TOOLS / "node_modules" / "esbuild" / "bin" / "esbuild"
-    entries = [str(PAGES / f"{name}.js") for name in KEYS]
-    command = [node(), str(esbuild), *entries, "--bundle", "--format=iife", f"--outdir={folder}"]
+    command = [node(), str(esbuild), *map(str, entries), "--bundle", "--format=esm", f"--outdir={folder}"]
     env = {**os.environ, "NODE_PATH": str(TOOLS / "node_modules")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name in KEYS:
-        (folder / f"{name}.html").write_text(_PAGE.format(name=name))
+    for entry in entries:
+        (folder / f"{entry.stem}.html").write_text(_PAGE.format(name=entry.stem))
     return folder
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.chromium import running_browser
-from tests.dialects.browsers import ONLY_HERE, Shop, bundle, served
+from tests.dialects.browsers import ONLY_HERE, PAGES, Shop, bundle, served
 from tests.dialects.clients import APP_ID, BACKEND_KEY, SLOW_KEY, SLOWER_KEYS, WEB_KEY
 from tests.processes import KEY, CollectorProcess
 
@@ -39,7 +39,7 @@ def service(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages with the browser clients in them."""
-    return bundle(tmp_path_factory.mktemp("pages"))
+    return bundle(tmp_path_factory.mktemp("pages"), *PAGES.glob("*.js"))
 
 
 @pytest.fixture(scope="module")

@@ -7,31 +7,44 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.dialects.browsers import Shop, bundle, served
 from tests.dialects.clients import APP_ID, BACKEND_KEY, WEB_KEY, arrived
 from tests.processes import KEY, CollectorProcess
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
-WHO = "identifiers['user'] = '42' OR identifiers['anonymous'] = 'visitor-1'"
+WHO = "identifiers['user'] = '42' OR page.title = 'Cart'"
 
 
-def example(service: CollectorProcess) -> str:
-    code = PAGE.read_text().partition("```python\n")[2].partition("```")[0]
+def example(service: CollectorProcess, language: str) -> str:
+    """One of the two parts of the example: `js` on the page, `python` in the app and the back end."""
+    code = PAGE.read_text().partition(f"```{language}\n")[2].partition("```")[0]
+    assert code
     for theirs, ours in (
-        ("http://127.0.0.1:8765", service.url),
+        ("127.0.0.1:8765", service.url.removeprefix("http://")),
         ("write-7f3a9c", WEB_KEY),
         ("server-51d0e8", BACKEND_KEY),
         ("shop-app-1", APP_ID),
     ):
-        assert theirs in code
         code = code.replace(theirs, ours)
     return code
 
 
 @pytest.fixture(scope="module")
-def told(service: CollectorProcess) -> CollectorProcess:
-    """A collector that has heard the example's three clients."""
-    subprocess.run([sys.executable, "-c", example(service)], check=True, timeout=120)
+def told(
+    service: CollectorProcess, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> CollectorProcess:
+    """A collector that has heard the example's three clients: one in a browser, two in Python."""
+    folder = tmp_path_factory.mktemp("example")
+    script = folder / "shop.js"
+    script.write_text(example(service, "js"))
+    with served(bundle(folder / "site", script)) as site:
+        shop = Shop(browser, site, service)
+        shop.context.new_page().goto(f"{site}/shop.html")
+        arrived(service, "page.title = 'Cart'", 2)
+        shop.close()
+    subprocess.run([sys.executable, "-c", example(service, "python")], check=True, timeout=120)
     arrived(service, WHO, 4)
     return service
 
@@ -69,7 +82,7 @@ def test_a_refusal_is_kept_in_its_dialect_and_replayed_when_the_limit_is_raised(
     """The event keeps its id, its clock and its person."""
     large = "iglu:com.acme/large/jsonschema/1-0-0"
     code = (
-        example(told)
+        example(told, "python")
         .replace('"offer": "gold"', '"offer": "' + "x" * 70_000 + '"')
         .replace("iglu:com.acme/offer_accepted/jsonschema/1-0-0", large)
     )
