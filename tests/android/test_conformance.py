@@ -110,6 +110,27 @@ def test_a_kiosk_that_starts_again_knows_nobody(classes: Path) -> None:
     assert _found(classes, "kiosk", scene) == {}
 
 
+def test_a_reset_makes_another_device_and_sends_nothing_of_the_last_one(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk")
+        await stage.do("identify", user="42")
+        await stage.track("before")
+        await stage.flush()
+        stage.room.usual = reset
+        await stage.track("unsent")
+        await stage.until(lambda: bool(stage.room.requests_with("unsent")))
+        await stage.do("reset")
+        stage.room.usual = accept
+        await stage.init(storage="disk")
+        await stage.track("after")
+        if await stage.arrives("before", "after"):
+            after = _named(stage, "after")
+            stage.check("forgets", after["seq"] == 1 and "identifiers" not in after, f"after it came {after}")
+            stage.check("forgets", "unsent" not in stage.room.names, "what was forgotten was sent")
+
+    assert _found(classes, "forgets", scene) == {"device_id": ["one device had 2 ids"]}
+
+
 def test_a_torn_record_is_counted_and_what_stands_before_it_arrives(classes: Path, tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.room.usual = reset

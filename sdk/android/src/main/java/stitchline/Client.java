@@ -120,22 +120,33 @@ public final class Client extends Calls {
      * @return whether all was delivered or counted
      */
     public boolean close(double timeoutS) {
-        long end = System.nanoTime() + (long) (timeoutS * 1e9);
         if (!core.close()) {
             return core.queue.newest() == 0;
         }
-        sender.closeBy(end);
-        joined(sending, timeoutS);
-        sender.leave();
-        sending.interrupt();
-        saving.interrupt();
-        joined(saving, 1);
+        end(timeoutS);
         core.secure(true);
         boolean delivered = core.queue.newest() == 0;
         core.queue.abandon("shutdown");
         core.secure(true);
         core.release();
         return delivered;
+    }
+
+    /** Forgets the installation: ends, and removes id, counter, session, identifiers and unsent events. The next client is another device's. */
+    public void reset() {
+        if (core.close()) {
+            end(0);
+            core.forget();
+        }
+    }
+
+    private void end(double timeoutS) {
+        sender.closeBy(System.nanoTime() + (long) (timeoutS * 1e9));
+        joined(sending, timeoutS);
+        sender.leave();
+        sending.interrupt();
+        saving.interrupt();
+        joined(saving, 1);
     }
 
     private static void joined(Thread thread, double timeoutS) {

@@ -2,7 +2,6 @@ package stitchline;
 
 import java.io.File;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -31,7 +30,7 @@ final class Core {
     final String head;
     final Map<String, Object> kept;
     private final Storage storage;
-    private final boolean counts;
+    private boolean counts;
     private final Object securing = new Object();
     private Speaker main;
     private Session session;
@@ -40,6 +39,7 @@ final class Core {
     private long writtenLastMs;
     private boolean changed;
     private boolean closed;
+    private boolean released;
 
     Core(Options options) {
         this.options = options;
@@ -120,13 +120,9 @@ final class Core {
         changed = true;
     }
 
-    /** Queues an encoded event. The caller holds this monitor. */
-    boolean put(String type, byte[] line) {
-        String reason = closed ? "closed" : queue.put(line, System.nanoTime()) ? null : "queue_full";
-        if (reason != null) {
-            losses.drop(reason, new String(line, StandardCharsets.UTF_8), "the " + type + " was not queued", "");
-        }
-        return reason == null;
+    /** Queues an encoded event; returns why it is lost, or null. The caller holds this monitor. */
+    String put(byte[] line) {
+        return closed ? "closed" : queue.put(line, System.nanoTime()) ? null : "queue_full";
     }
 
     /** Counts a call whose values cannot be sent. */
@@ -157,15 +153,28 @@ final class Core {
      */
     void secure(boolean exact) {
         synchronized (securing) {
-            Map<String, Object> state = stateToWrite(exact);
-            if (state != null && storage.write(state)) {
-                reserved = ((Long) state.get("seq")).longValue();
+            if (released) {
+                return; // the folder is another program's by now
             }
-            queue.save();
+            Map<String, Object> state;
+            long upTo;
+            synchronized (this) {
+                state = stateToWrite(exact);
+                upTo = queue.said(); // what is said from here on has numbers that this state does not cover
+            }
+            if (state != null) {
+                reserved(((Long) state.get("seq")).longValue(), storage.write(state));
+            }
+            queue.save(upTo);
         }
     }
 
-    private synchronized Map<String, Object> stateToWrite(boolean exact) {
+    private synchronized void reserved(long below, boolean written) {
+        reserved = below;
+        counts = counts && written; // no number is better than one that the next run gives again
+    }
+
+    private Map<String, Object> stateToWrite(boolean exact) {
         boolean runsOut = exact ? reserved != nextSeq : nextSeq > reserved - RESERVED / 2;
         boolean moved = Math.abs(session.lastMs() - writtenLastMs) > LAST_MS_STEP;
         boolean lost = losses.tookChange();
@@ -184,8 +193,22 @@ final class Core {
 
     /** Gives the folder to the next program. */
     void release() {
-        if (storage != null) {
-            storage.close();
+        synchronized (securing) {
+            released = true;
+            if (storage != null) {
+                storage.close();
+            }
+        }
+    }
+
+    /** Removes all that is kept, and gives the folder up. */
+    void forget() {
+        synchronized (securing) {
+            released = true;
+            queue.forget();
+            if (storage != null) {
+                storage.forget();
+            }
         }
     }
 

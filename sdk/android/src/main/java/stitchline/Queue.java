@@ -21,6 +21,7 @@ final class Queue {
     private final Object saving = new Object();
     private final Deque<Segment> segments = new ArrayDeque<>();
     private long nextNumber = 1;
+    private long said;
     private int heldEvents;
     private long heldBytes;
     private boolean touched;
@@ -50,8 +51,10 @@ final class Queue {
             open = new Segment(nextNumber, head, folder == null ? null : Storage.segment(folder, nextNumber));
             nextNumber++;
             open.sinceNanos = nowNanos;
+            open.before = said;
             segments.add(open);
         }
+        said++;
         open.lines.add(line);
         open.bytes += line.length;
         open.sealed = open.lines.size() >= options.maxBatchEvents;
@@ -112,28 +115,34 @@ final class Queue {
         return lines == null ? segment.read(losses) : lines;
     }
 
-    /** Brings all that was put to disk, and keeps the folder within its bound. */
-    void save() {
+    /** Returns how many events were put so far. */
+    synchronized long said() {
+        return said;
+    }
+
+    /** Brings the events that were put up to this number to disk, and keeps the folder within its bound. */
+    void save(long upTo) {
         synchronized (saving) {
-            for (Segment segment : snapshot()) {
-                save(segment);
+            for (Segment segment : snapshot(upTo)) {
+                save(segment, upTo);
             }
             dropOldest();
         }
     }
 
-    private synchronized List<Segment> snapshot() {
-        touched = false;
+    private synchronized List<Segment> snapshot(long upTo) {
+        touched = said > upTo;
         return new ArrayList<>(segments);
     }
 
-    private void save(Segment segment) {
+    private void save(Segment segment, long upTo) {
         List<byte[]> fresh;
         synchronized (this) {
             if (segment.file == null || segment.lines == null) {
                 return;
             }
-            fresh = new ArrayList<>(segment.lines.subList(segment.saved, segment.lines.size()));
+            int end = (int) Math.min(segment.lines.size(), upTo - segment.before);
+            fresh = new ArrayList<>(segment.lines.subList(segment.saved, Math.max(segment.saved, end)));
         }
         try {
             if (!fresh.isEmpty()) {
@@ -208,6 +217,13 @@ final class Queue {
     /** Says whether batches up to this number wait. */
     synchronized boolean waitsUpTo(long number) {
         return !segments.isEmpty() && segments.getFirst().number <= number;
+    }
+
+    /** Removes all that waits, uncounted. */
+    void forget() {
+        for (Segment segment : snapshot(said())) {
+            settle(segment);
+        }
     }
 
     /** Counts what is in memory only, at the end, and forgets it. */

@@ -28,6 +28,8 @@ final class Segment {
     File file;
     /** Its events; null where they are on disk only. */
     List<byte[]> lines = new ArrayList<>();
+    /** How many events were said before its first one. */
+    long before;
     int saved;
     long bytes;
     long sinceNanos;

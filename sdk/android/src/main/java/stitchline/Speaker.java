@@ -81,16 +81,7 @@ final class Speaker {
     }
 
     boolean logout() {
-        synchronized (core) {
-            boolean queued = say("logout", null, null, null, null);
-            forget();
-            if (session != null) {
-                session.end();
-            }
-            fixed.computeIfPresent("session_id", (field, ended) -> core.ids.next(core.now()));
-            core.changed();
-            return queued;
-        }
+        return say("logout", null, null, null, null);
     }
 
     boolean consent(Map<String, Boolean> purposes) {
@@ -178,6 +169,7 @@ final class Speaker {
         Object time = rest.remove("occurred_at");
         String encoded = Json.write(rest);
         byte[] line;
+        String lost = "too_large";
         synchronized (core) {
             long ms = core.now();
             forgetAfterSilence(ms);
@@ -198,10 +190,26 @@ final class Speaker {
             put(event, "consent", purposes == null || remembers ? consent : purposes);
             line = joined(Json.write(event), encoded);
             if (line.length <= MAX_EVENT_BYTES) {
-                return core.put(type, line);
+                lost = core.put(line);
+            }
+            if (type.equals("logout")) {
+                leave();
             }
         }
-        throw new InvalidEvent("too_large", "the event has " + line.length + " bytes");
+        if (lost != null) {
+            core.losses.drop(lost, new String(line, StandardCharsets.UTF_8), "the " + type + " was not queued", "");
+        }
+        return lost == null;
+    }
+
+    /** Forgets who leaves; the next event begins another session. */
+    private void leave() {
+        forget();
+        if (session != null) {
+            session.end();
+        }
+        fixed.computeIfPresent("session_id", (field, ended) -> core.ids.next(core.now()));
+        core.changed();
     }
 
     private void remember(String type, Map<String, String> who, Map<String, Boolean> purposes) {

@@ -154,6 +154,28 @@ final class Storage {
         }
     }
 
+    /** Removes the state and all batches but those of programs that still run, and lets the next program in. */
+    void forget() {
+        synchronized (HELD) {
+            try {
+                adopt();
+            } catch (IOException unreadable) {
+                Core.warn("some batches cannot be removed: " + unreadable);
+            }
+            for (File batch : segments(queue)) {
+                remove(batch);
+            }
+            remove(new File(folder, "state.json"));
+            release(lockFile, lock);
+        }
+    }
+
+    private static void remove(File file) {
+        if (!file.delete() && file.exists()) {
+            Core.warn("cannot remove " + file);
+        }
+    }
+
     private static void release(File lockFile, RandomAccessFile lock) {
         try {
             HELD.remove(lockFile.getCanonicalPath());

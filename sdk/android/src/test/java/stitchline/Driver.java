@@ -67,6 +67,9 @@ public final class Driver {
             case "flush":
                 more.put("delivered", client.flush(seconds(command)));
                 break;
+            case "reset":
+                clients.remove(command.get("instance")).reset();
+                break;
             case "close":
                 clients.remove(command.get("instance"));
                 more.put("delivered", client == null || client.close(seconds(command)));
