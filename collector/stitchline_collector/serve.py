@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from . import settings as settings_module
 from .ask import Asking
+from .ask.sql_port import SqlPort
 from .corrections import Corrections
 from .decode import Limits
 from .dialects.doors import Doors
@@ -118,11 +119,24 @@ class Collector:
         self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
         started.callback(self._adopting.cancel)
         corrections = Corrections(ingest, self._stored, self._may)
+        await self._open_sql_port()
         await self._listen(ingest, limits, Replay(ingest, limits, self._warehouse, self._may), corrections)
 
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
             log.warning("%d segments stay on disk and are loaded after the next start", self._loader.backlog)
+
+    async def _open_sql_port(self) -> None:
+        if not self._settings.sql_port:
+            return
+        port = SqlPort(
+            self._warehouse.reader,
+            self._may,
+            _read_limits(self._settings),
+            development=self._settings.development,
+        )
+        self._started.push_async_callback(port.stop)
+        await port.start(self._settings.sql_port)
 
     @property
     def port(self) -> int:

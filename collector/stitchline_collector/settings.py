@@ -43,6 +43,11 @@ class _Documented(msgspec.Struct):
 _TABLE: dict[str, _Documented] = {
     "host": _doc("127.0.0.1", "Address to listen on. Development mode (no keys) listens on loopback only."),
     "port": _doc(DEFAULT_PORT, "TCP port to listen on."),
+    "sql_port": _doc(
+        0,
+        "TCP port, on 127.0.0.1, that answers ClickHouse's HTTP protocol from the embedded engine, read-only, with a read key as"
+        " password: docs/sql-port.md. 0: off.",
+    ),
     "data": _doc("./.stitchline", "Folder for the spool, the embedded database and generated secrets."),
     "clickhouse": _doc(
         "",
@@ -112,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: str
     port: Annotated[int, Meta(ge=0, le=65535)]
+    sql_port: Annotated[int, Meta(ge=0, le=65535)]
     data: str
     clickhouse: str
     keys: tuple[Key, ...]
@@ -281,6 +287,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"host: without keys any key is accepted, so only a loopback address is served, not {settings.host}: "
             "add [[keys]] to the configuration, or listen on 127.0.0.1"
+        )
+    if settings.sql_port and not settings.dsn.startswith("chdb:"):
+        raise SettingsError(
+            "sql_port: it answers from the embedded engine only; with a ClickHouse server, connect your tools to that server"
         )
     duplicates = {
         key.key for key in settings.keys if sum(key.key == other.key for other in settings.keys) > 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
 from .journeys import prepare
@@ -62,13 +64,17 @@ class Warehouse:
         """
         return self.engine().session()
 
-    def reader(self) -> Reader:
+    def reader(self, settings: Mapping[str, Any] | None = None, limits: ReadLimits | None = None) -> Reader:
         """A read-only connection for one thread.
+
+        Args:
+            settings: ClickHouse's, by name; the limits win over them.
+            limits: Other limits than those of `/v1/sql`.
 
         Raises:
             EngineUnavailable: ClickHouse is away.
         """
-        return self.engine().reader(self._limits)
+        return self.engine().reader(limits or self._limits, settings)
 
     def close(self) -> None:
         """Stop trying, and let the engine go."""

@@ -10,14 +10,24 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from ..engine import EngineUnavailable, Reader
+from ..engine import EngineUnavailable
 
 Answer = TypeVar("Answer")
 
 
-class Readers:
+class Closable(Protocol):
+    """What a thread of the pool asks with: a reader, or something that holds some."""
+
+    def close(self) -> None:
+        """Close its connections."""
+
+
+Asked = TypeVar("Asked", bound=Closable)
+
+
+class Readers(Generic[Asked]):
     """Runs questions.
 
     Args:
@@ -26,14 +36,14 @@ class Readers:
         waiting: questions that may wait for a thread.
     """
 
-    def __init__(self, connect: Callable[[], Reader], threads: int = 4, waiting: int = 60) -> None:
+    def __init__(self, connect: Callable[[], Asked], threads: int = 4, waiting: int = 60) -> None:
         self._connect = connect
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ask")
         self._room = threads + waiting
         self._own = threading.local()
-        self._open: set[Reader] = set()
+        self._open: set[Asked] = set()
 
-    async def ask(self, question: Callable[[Reader], Answer]) -> Answer:
+    async def ask(self, question: Callable[[Asked], Answer]) -> Answer:
         """Run one question.
 
         Args:
@@ -61,8 +71,8 @@ class Readers:
     def _leave(self) -> None:
         self._room += 1
 
-    def _run(self, question: Callable[[Reader], Answer]) -> Answer:
-        reader: Reader | None = getattr(self._own, "reader", None)
+    def _run(self, question: Callable[[Asked], Answer]) -> Answer:
+        reader: Asked | None = getattr(self._own, "reader", None)
         if reader is None:
             reader = self._own.reader = self._connect()
             self._open.add(reader)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 )
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [default: 8765]")
+@click.option(
+    "--sql-port",
+    type=int,
+    help="Port for tools that speak to ClickHouse over HTTP, on 127.0.0.1.  [default: off]",
+)
 @click.option("--data", help="Folder for spool and embedded database.  [default: ./.stitchline]")
 @click.option(
     "--clickhouse",
@@ -62,6 +67,10 @@ def _run(settings: Settings) -> None:
     def announce(collector: Collector) -> None:
         where = f"http://{settings.host}:{collector.port}"
         click.echo(f"listening on {where}, ClickHouse at {_without_password(settings.dsn)}", err=True)
+        if settings.sql_port:
+            click.echo(
+                f"ClickHouse's HTTP protocol, read-only, on http://127.0.0.1:{settings.sql_port}", err=True
+            )
         if settings.development:
             click.echo(
                 "development mode: no keys are configured, so any key is accepted; loopback only", err=True

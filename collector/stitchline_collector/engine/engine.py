@@ -18,6 +18,7 @@ from stitchline_collector.engine.reader import Reader, ReadLimits
 from stitchline_collector.engine.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -88,18 +89,19 @@ class Engine:
         client = self._connect(name, self._request_timeout_s)
         return Session(client, str(self.address), name, embedded=self.embedded)
 
-    def reader(self, limits: ReadLimits | None = None) -> Reader:
+    def reader(self, limits: ReadLimits | None = None, settings: Mapping[str, Any] | None = None) -> Reader:
         """Open a connection that can only read, for one thread.
 
         Args:
             limits: time, rows, bytes and memory of a statement; the defaults suit a person who waits.
+            settings: ClickHouse's, by name, for all its statements; the limits win over them.
 
         Raises:
             EngineUnavailable, QueryError: as for `session`.
         """
         limits = limits or ReadLimits()
         client = self._connect(self.database, limits.time_s + _READ_MARGIN_S)
-        return Reader(client, str(self.address), self.database, limits)
+        return Reader(client, str(self.address), self.database, limits, settings)
 
     @property
     def dictionary_credentials(self) -> str:

@@ -17,13 +17,15 @@ from stitchline_collector.engine.errors import QueryError, mapped
 from stitchline_collector.engine.session import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from clickhouse_connect.driver.client import Client
 
 _FORMAT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-_OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+$")
+_OWN_FORMAT = re.compile(r"\s+FORMAT\s+(\w+)$")
 _TIMEOUT = 159
+_STREAMED = ("SELECT", "WITH", "(")  # the embedded engine streams no SHOW, DESCRIBE, EXISTS and EXPLAIN
+_CHUNK_BYTES = 1024 * 1024
 _READ_FORMATTED = "SELECT formatQuerySingleLine({sql:String})"
 
 
@@ -60,16 +62,34 @@ class ReadLimits:
         }
 
 
+class Escaped:
+    """A parameter as ClickHouse's HTTP interface takes it: already escaped, and handed on as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
 class Reader:
     """One connection that can only read; opened by `Engine.reader`."""
 
-    def __init__(self, client: Client, where: str, database: str, limits: ReadLimits) -> None:
+    def __init__(
+        self,
+        client: Client,
+        where: str,
+        database: str,
+        limits: ReadLimits,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self._client = client
         self._where = where
         self.database = database
         self.limits = limits
         with mapped(where):
-            for name, value in limits.settings().items():
+            # The limits come last: whatever stands before them, they hold.
+            for name, value in {**(settings or {}), **limits.settings()}.items():
                 client.set_client_setting(name, value)
             names = client.query("SELECT lower(name) FROM system.table_functions").result_columns
         self._table_functions = frozenset(names[0] if names else ())
@@ -117,6 +137,50 @@ class Reader:
             return self._client.raw_query(
                 canonical, parameters=dict(parameters) if parameters else None, fmt=fmt
             )
+
+    def read(self, sql: str) -> tuple[str, str]:
+        """Read a statement of anybody's as ClickHouse does, and refuse what `raw` refuses.
+
+        Args:
+            sql: as for `raw`, but a FORMAT may stand at its end.
+
+        Returns:
+            The statement in ClickHouse's own spelling, without its FORMAT, and that format; empty if it names none.
+
+        Raises:
+            QueryError, EngineUnavailable: as for `raw`.
+        """
+        with self._clear_about_time():
+            canonical = statement.check(self._canonical(sql), self._table_functions)
+        named = _OWN_FORMAT.search(canonical)
+        return (canonical[: named.start()], named[1]) if named else (canonical, "")
+
+    def stream(
+        self, canonical: str, fmt: str, parameters: Mapping[str, str] | None = None
+    ) -> Generator[bytes, None, None]:
+        """Run a statement that `read` let pass and yield the answer as it comes.
+
+        Args:
+            canonical: what `read` returned.
+            fmt: any of ClickHouse's output formats. One with a head or an end (JSON, Parquet) comes in one piece.
+            parameters: values by name, escaped as in ClickHouse's HTTP interface.
+
+        Yields:
+            Parts of the answer. Until the last is taken or the iterator closed, the reader does nothing else.
+
+        Raises:
+            QueryError, EngineUnavailable: as for `raw`, at the first part or at a later one.
+        """
+        if not _FORMAT_NAME.fullmatch(fmt):
+            raise QueryError(f"Unknown format {fmt}", 73)
+        values = {name: Escaped(value) for name, value in (parameters or {}).items()}
+        with self._clear_about_time():
+            if not canonical.upper().startswith(_STREAMED):
+                yield self._client.raw_query(canonical, parameters=values or None, fmt=fmt)
+                return
+            with self._client.raw_stream(canonical, parameters=values or None, fmt=fmt) as parts:
+                while part := parts.read(_CHUNK_BYTES):
+                    yield part
 
     def close(self) -> None:
         """Close the connection; harmless when repeated."""
