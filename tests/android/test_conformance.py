@@ -110,6 +110,43 @@ def test_a_kiosk_that_starts_again_knows_nobody(classes: Path) -> None:
     assert _found(classes, "kiosk", scene) == {}
 
 
+def test_a_kill_within_a_burst_gives_no_number_twice(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.room.usual = reset
+        await stage.init(storage="disk")
+        await stage.do("burst", name="a", count=1500)
+        await stage.until(lambda: bool(stage.room.seen))
+        await stage.do("burst", name="b", count=1500)
+        await stage.do("kill")
+        stage.room.usual = accept
+        await stage.init(storage="disk")
+        await stage.do("burst", name="c", count=1500)
+        await stage.flush()
+        await stage.arrives("a-0", "c-0", "c-1499", check="survives_kill")
+        numbers = [event["seq"] for event in stage.room.stored]
+        stage.check("seq", len(set(numbers)) == len(numbers), "a number was given twice")
+
+    assert _found(classes, "survives_kill seq", scene) == {}
+
+
+def test_a_connection_that_breaks_is_not_tried_again_behind_the_clients_back(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk", backoff_s=5.0, max_backoff_s=5.0)
+        await stage.track("one")
+        await stage.arrives("one")  # the connection is kept
+        stage.room.usual = reset
+        await stage.track("two")
+        await stage.until(lambda: bool(stage.room.requests_with("two")))
+        await stage.quiet()
+        stage.room.usual = accept
+        await stage.flush()
+        await stage.arrives("two")
+        sent = [one.batch["sent_at"] for one in stage.room.requests_with("two")]
+        stage.check("sent_at", len(set(sent)) == len(sent), f"the attempts left at {sent}")
+
+    assert _found(classes, "delivered", scene) == {}
+
+
 def test_a_reset_makes_another_device_and_sends_nothing_of_the_last_one(classes: Path) -> None:
     async def scene(stage: Stage) -> None:
         await stage.init(storage="disk")
