@@ -1,6 +1,6 @@
 """Small towns that hypothesis makes, full of ties, loops and repeats, and the same events as Python sees them.
 
-Each example lies in a week of its own, so that many share one database: a question is asked with `since` and `until`.
+Each example lies in an hour of its own, so that many share one database: a question is asked with `since` and `until`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
 _FIRST = dt.datetime(2022, 1, 3, tzinfo=dt.UTC)
-_weeks = itertools.count()
+_hours = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         at_s=st.integers(0, moments - 1).map(lambda moment: moment * 10),
         seq=st.integers(0, 2),
         made=st.just(0),
-        name=st.sampled_from("ABCD"),
+        name=st.sampled_from("ABCDE"),
         stage=st.sampled_from(["", "awareness", "consideration", "purchase", "onboarding"]),
-        channel=st.sampled_from(["web", "app", "store"]),
-        device_type=st.sampled_from(["phone", "desktop"]),
+        channel=st.sampled_from(["web", "app", "store", ""]),
+        device_type=st.sampled_from(["phone", "desktop", ""]),
     )
     happened = draw(st.lists(one, min_size=number, max_size=number))
     return [replace(event, made=place) for event, place in zip(happened, made, strict=True)]
@@ -74,20 +74,23 @@ class Town:
     start: dt.datetime
 
     def ask(self, view: str, **given: str) -> list[tuple[Any, ...]]:
-        """The rows of a view over this town's week."""
+        """The rows of a view over this town's hour."""
         reader = self.engine.reader()
         try:
-            week = {"since": self.start.isoformat(), "until": (self.start + dt.timedelta(days=7)).isoformat()}
-            return list(reader.query(*asked(view, week | given)))
+            hour = {
+                "since": self.start.isoformat(),
+                "until": (self.start + dt.timedelta(hours=1)).isoformat(),
+            }
+            return list(reader.query(*asked(view, hour | given)))
         finally:
             reader.close()
 
 
 def settle(engine: Engine, happened: Iterable[Happened]) -> Town:
-    """Insert a town's events into a week that nobody has used."""
-    week = next(_weeks)
-    start = _FIRST + dt.timedelta(weeks=week)
-    rows = [_row(event, start, week) for event in happened]
+    """Insert a town's events into an hour that nobody has used."""
+    hour = next(_hours)
+    start = _FIRST + dt.timedelta(hours=hour)
+    rows = [_row(event, start, hour) for event in happened]
     if rows:
         load(engine, rows)
     return Town(engine, start)
@@ -106,16 +109,16 @@ def quantile(values: Sequence[float], level: float) -> float:
     return sorted(values)[min(int(level * len(values)), len(values) - 1)]
 
 
-def _row(event: Happened, start: dt.datetime, week: int) -> dict[str, Any]:
+def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
     at = start + dt.timedelta(seconds=event.at_s)
     return {
-        "event_id": str(uuid.UUID(int=(week << 32) + event.made)),
+        "event_id": str(uuid.UUID(int=(hour << 32) + event.made)),
         "type": "track",
         "name": event.name,
         "occurred_at": at,
         "device_time": at,
         "seq": event.seq,
-        "identifiers": {"user": f"{week}-{event.person}"},
+        "identifiers": {"user": f"{hour}-{event.person}"},
         "linked": {},
         "channel": event.channel,
         "stage": event.stage,
@@ -124,7 +127,7 @@ def _row(event: Happened, start: dt.datetime, week: int) -> dict[str, Any]:
         "campaign": {},
         "consent": {},
         "properties": {},
-        "device": {"id": f"{week}-{event.person}-{event.device}", "type": event.device_type},
+        "device": {"id": f"{hour}-{event.person}-{event.device}", "type": event.device_type},
         "sent_at": at,
         "received_at": at,
         "source": "test",
