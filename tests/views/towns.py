@@ -38,6 +38,7 @@ class Happened:
     stage: str
     channel: str
     device_type: str = "phone"
+    session: str = ""
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -61,6 +62,7 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         stage=st.sampled_from(["", "awareness", "consideration", "purchase", "onboarding"]),
         channel=st.sampled_from(["web", "app", "store", ""]),
         device_type=st.sampled_from(["phone", "desktop", ""]),
+        session=st.sampled_from(["", "s-1"]),
     )
     happened = draw(st.lists(one, min_size=number, max_size=number))
     return [replace(event, made=place) for event, place in zip(happened, made, strict=True)]
@@ -122,7 +124,7 @@ def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
         "linked": {},
         "channel": event.channel,
         "stage": event.stage,
-        "session_id": "",
+        "session_id": event.session,
         "page": {},
         "campaign": {},
         "consent": {},
