@@ -38,7 +38,7 @@ class Shop(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with a page, a script or 404."""
         name = self.path.partition("?")[0].lstrip("/") or "index.html"
-        folder = DIST if name in {"stitchline.js", "links.js"} else PAGES
+        folder = DIST if name in {"stitchline.js", "stitchline.core.js", "links.js"} else PAGES
         if name.startswith("coffee/"):  # an address of the app: one page that routes by itself
             name = "coffee.html"
         file = folder / Path(name).name

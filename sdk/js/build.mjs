@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,11 +29,16 @@ const common = {
 rmSync(join(here, "dist"), { recursive: true, force: true });
 const builds = [
   { entryPoints: ["src/browser.ts"], outfile: "dist/browser.js", format: "esm" },
+  { entryPoints: ["src/core.ts"], outfile: "dist/core.js", format: "esm" },
   { entryPoints: ["src/script.ts"], outfile: "dist/stitchline.js", format: "iife" },
+  { entryPoints: ["src/core_script.ts"], outfile: "dist/stitchline.core.js", format: "iife" },
   { entryPoints: ["src/links.ts"], outfile: "dist/links.js", format: "esm" },
   { entryPoints: ["src/node.ts"], outfile: "dist/node.js", format: "esm", platform: "node", target: "node20" },
   { entryPoints: ["src/parts.ts"], outfile: "build/parts.js", format: "esm", minify: false, mangleProps: undefined },
 ];
-await Promise.all(builds.map((build) => esbuild.build({ ...common, ...build })));
+const built = await Promise.all(builds.map((build) => esbuild.build({ ...common, metafile: true, ...build })));
+// What each source file costs in each file that is published: the size test shows it.
+mkdirSync(join(here, "build"), { recursive: true });
+writeFileSync(join(here, "build", "sizes.json"), JSON.stringify(Object.assign({}, ...built.map(({ metafile }) => metafile.outputs))));
 if (!process.argv.includes("--no-types"))
   execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", here], { stdio: "inherit" });

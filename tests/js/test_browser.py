@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,3 +299,21 @@ def test_nothing_is_asked_of_anybody_but_the_collector(context: BrowserContext, 
     assert said(page, "flush()") is True
     others = [url for url in asked if not url.startswith((shop.url, f"{shop.service.url}/v1/events"))]
     assert others == []
+
+
+def test_the_core_alone_says_all_but_plain_contacts_and_takes_tokens_out_of_addresses(
+    context: BrowserContext, shop: Shop, built: Path
+) -> None:
+    context.route("**/stitchline.js", lambda route: route.fulfill(path=built / "dist" / "stitchline.core.js"))
+    page = opened(context, f"{shop.url}/?utm_source=newsletter&_stl=st1.x.y")
+    assert "_stl" not in page.url
+    said(page, "identify('42', {email: 'ada@example.org'})")
+    said(page, f"identify('42', {{email: '{'AB' * 32}'}})")
+    said(page, "track('x')")
+    assert said(page, "flush()") is True
+    assert said(page, "client().losses") == {"identifier_refused": 1}
+    assert said(page, "client().identifiers") == {"user": "42", "email": "ab" * 32}
+    said(page, "track('end')")
+    page.close(run_before_unload=True)
+    shop.names(["page", "identify", "identify", "x", "end"])
+    assert shop.rows("DISTINCT campaign.source, identifiers['user']", "name = 'x'") == [["newsletter", "42"]]

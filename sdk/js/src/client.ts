@@ -1,21 +1,11 @@
 /** What a client is on every platform: settings in, calls on top, delivery below. */
 
-import type { Consent, Device, IdentifierValue, Page, Who } from "./event";
-import { clean, identifierText } from "./identifiers";
+import type { Device } from "./event";
+import { clean } from "./identifiers";
 import { Losses } from "./losses";
 import { Sender, type Entry, type Platform } from "./sender";
 import { settingsOf, type Options } from "./settings";
 import { Speaker, type Core, type Keeper, type Memory } from "./speaker";
-
-/** One person on one device, where a process speaks for many. */
-export interface ScopeOptions extends Who {
-  device_id?: IdentifierValue;
-  device?: Device;
-  channel?: string;
-  session_id?: string;
-  consent?: Consent;
-  page?: Page;
-}
 
 const SHARED = /^(kiosk|atm|pos)$/;
 
@@ -73,27 +63,6 @@ export class Client extends Speaker {
   /** Delivers what is queued, then ends; later calls are counted as `closed`. */
   close(timeout_s = 5): Promise<boolean> {
     return this._core.sender.close(timeout_s);
-  }
-
-  /** Speaks for one person on one device. A wrong value is counted and left out. */
-  scope(options: ScopeOptions = {}): Speaker {
-    return this._scope(options, Speaker);
-  }
-
-  protected _scope<S extends Speaker>(options: ScopeOptions, Kind: new (...args: any[]) => S): S {
-    const { user, email, phone, identifiers, device_id, device, channel, session_id, consent, page } = options;
-    const { hash, losses } = this._core;
-    const memory: Memory = {};
-    let other: Device | undefined;
-    try {
-      memory.identifiers = clean({ ...identifiers, user, email, phone }, hash, () => losses.count("identifier_refused"));
-      other = device_id == null ? device : { ...device, id: identifierText("device_id", device_id) };
-    } catch (error) {
-      losses.count("invalid", { type: "scope" }, `${error}`);
-    }
-    if (session_id) memory.session_id = session_id;
-    if (consent) memory.consent = consent;
-    return new Kind(this._core, inMemory(memory), { device: other, channel, page });
   }
 }
 

@@ -5,7 +5,9 @@
  * who made it; between servers it shows both (protocol P-13). Held to `sdk/spec/vectors/link_tokens.json`.
  */
 
+import { added } from "./added";
 import { takeToken } from "./address";
+import "./contacts";
 import type { Identifiers } from "./event";
 import { clean } from "./identifiers";
 import { sha256, utf8 } from "./sha256";
@@ -96,3 +98,5 @@ const fromBase64url = (text: string): string =>
   new TextDecoder("utf-8", { fatal: true }).decode(
     Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0)),
   );
+
+added.token = read_link_token;

@@ -7,15 +7,17 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { release } from "node:os";
-import { Client as Base, inMemory, type ScopeOptions } from "./client";
+import { Client as Base, inMemory } from "./client";
+import "./contacts";
 import { newId } from "./ids";
 import { now } from "./sender";
+import { scoped, type ScopeOptions } from "./scope";
 import type { Options } from "./settings";
 import { Speaker } from "./speaker";
 import { SDK_VERSION } from "./version";
 
 export type * from "./event";
-export type { ScopeOptions } from "./client";
+export type { ScopeOptions } from "./scope";
 export { ConfigurationError } from "./settings";
 
 export interface NodeOptions extends Options {
@@ -86,14 +88,26 @@ export class Client extends Base {
     if (options.drain_on_sigterm != false && !process.listenerCount("SIGTERM")) process.once("SIGTERM", this._sigterm);
   }
 
-  protected override _now(): Speaker {
+  /** The scope that is bound here, if it is one of this client's. */
+  _bound(): Scope | undefined {
     let bound = binding.getStore();
     while (bound && !bound.scope._of(this._core)) bound = bound.outer;
-    return bound ? bound.scope : this;
+    return bound?.scope;
   }
 
-  override scope(options: ScopeOptions = {}): Scope {
-    return this._scope(options, Scope);
+  override get identifiers(): Record<string, string> {
+    const bound = this._bound();
+    return bound ? bound.identifiers : super.identifiers;
+  }
+
+  override get session_id(): string | undefined {
+    const bound = this._bound();
+    return bound ? bound.session_id : super.session_id;
+  }
+
+  /** Speaks for one person on one device. A wrong value is counted and left out. */
+  scope(options: ScopeOptions = {}): Scope {
+    return scoped(this._core, options, Scope);
   }
 
   override close(timeout_s = this._shutdown_s): Promise<boolean> {
@@ -118,21 +132,22 @@ export function init(endpoint: string, write_key: string, options?: NodeOptions)
 /** Returns the process's own client, if `init` was called. */
 export const client = (): Client | undefined => current;
 
-const call = <N extends "track" | "page" | "screen" | "identify" | "link" | "unlink" | "logout" | "consent">(name: N) =>
-  ((...given: any[]) => {
-    if (current) return (current[name] as (...given: any[]) => unknown)(...given);
+type Name = "track" | "page" | "screen" | "identify" | "link" | "unlink" | "logout" | "consent";
+
+/** The calls of the process's own client. */
+const calls = {} as Pick<Client, Name>;
+for (const name of ["track", "page", "screen", "identify", "link", "unlink", "logout", "consent"] as Name[]) {
+  const own = Base.prototype[name] as (...given: any[]) => boolean;
+  Client.prototype[name] = function (this: Client, ...given: any[]): boolean {
+    return own.apply(this._bound() || this, given);
+  };
+  calls[name] = (...given: any[]): boolean => {
+    if (current) return (current[name] as (...given: any[]) => boolean)(...given);
     console.warn("stitchline: nothing is sent before init(endpoint, write_key)");
     return false;
-  }) as Client[N];
-
-export const track = call("track");
-export const page = call("page");
-export const screen = call("screen");
-export const identify = call("identify");
-export const link = call("link");
-export const unlink = call("unlink");
-export const logout = call("logout");
-export const consent = call("consent");
+  };
+}
+export const { track, page, screen, identify, link, unlink, logout, consent } = calls;
 
 /** Waits until everything queued so far is delivered; true also before `init`. */
 export const flush = async (timeout_s?: number): Promise<boolean> => !current || current.flush(timeout_s);

@@ -1,5 +1,7 @@
 /** The parts that the vectors are run on; built for the tests only. */
 
+import "./contacts";
+
 export { campaignOf, takeToken } from "./address";
 export { clean } from "./identifiers";
 export { newId } from "./ids";

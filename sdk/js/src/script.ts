@@ -1,25 +1,6 @@
-/**
- * The script tag: `window.stitchline`, and an `init` from the tag's own attributes, so that a page needs no inline script.
- *
- *   <script async src="/stitchline.js" data-write-key="..." data-endpoint="..." data-options='{"channel": "web"}'></script>
- *
- * A page that speaks before the script is there says `(window.stitchline ||= []).push(["track", "name"])`.
- */
+/** The script with everything: see `tag.ts`. */
 
-import * as api from "./browser";
+import { Client, calls, client, close, flush, init } from "./browser";
+import { begin } from "./tag";
 
-type Said = [keyof typeof api, ...unknown[]];
-
-const page = window as unknown as { stitchline?: unknown };
-const before = page.stitchline;
-const push = ([name, ...given]: Said): unknown => (api as any)[name](...given);
-page.stitchline = { ...api, push };
-
-try {
-  const tag = document.currentScript as HTMLScriptElement | null;
-  const { writeKey, endpoint, options } = tag?.dataset || {};
-  if (writeKey) api.init(endpoint || new URL(tag!.src).origin, writeKey, JSON.parse(options || "{}"));
-  if (Array.isArray(before)) before.forEach((said: Said) => push(said));
-} catch (error) {
-  console.warn("stitchline:", error);
-}
+begin({ ...calls, Client, client, close, flush, init });

@@ -59,7 +59,7 @@ export interface Settings {
   clock: () => number;
 }
 
-/** A setting is wrong, so that nothing could ever be delivered. */
+/** A setting, named by the message, is wrong, so that nothing could ever be delivered: javascript.md says what it must be. */
 export class ConfigurationError extends Error {}
 
 /**
@@ -79,11 +79,11 @@ export function settingsOf(endpoint: string, write_key: string, options: Options
   };
   for (const name in settings) {
     const value = options[name as keyof typeof settings] ?? settings[name as keyof typeof settings];
-    if (!(value > 0 && value <= 2 ** 31)) throw new ConfigurationError(`${name}: must be above 0, not ${value}`);
+    if (!(value > 0 && value <= 2 ** 31)) throw new ConfigurationError(name);
     settings[name as keyof typeof settings] = value;
   }
-  if (!write_key) throw new ConfigurationError("write_key: pass the write key of a source");
-  if (!/^https?:\/\/[^?#@]+$/.test(endpoint)) throw new ConfigurationError(`endpoint: pass http(s)://host, not ${endpoint}`);
+  if (!write_key) throw new ConfigurationError("write_key");
+  if (!/^https?:\/\/[^?#@]+$/.test(endpoint)) throw new ConfigurationError("endpoint");
   return {
     ...settings,
     url: `${endpoint.replace(/\/+$|(\/v1\/events)\/*$/g, "")}/v1/events`,

@@ -57,7 +57,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export class Speaker {
   constructor(
-    protected _core: Core,
+    /** @internal */
+    readonly _core: Core,
     protected _keeper: Keeper,
     private _fixed: Fixed = {},
     /** Milliseconds of silence that end a session; 0: it has none of its own. */
@@ -69,94 +70,86 @@ export class Speaker {
     private _consent?: Consent,
   ) {}
 
-  /** The one who speaks now: on a server, the bound scope. */
-  protected _now(): Speaker {
-    return this;
-  }
-
   /** Who it is, as on the wire: contacts are hashed. */
   get identifiers(): Record<string, string> {
-    return { ...this._now()._memory().identifiers };
+    return { ...this._memory().identifiers };
   }
 
   /** The session; undefined before its first event and after `logout`. */
   get session_id(): string | undefined {
-    return this._now()._memory().session_id;
+    return this._memory().session_id;
   }
 
   /** Says that something happened. Returns true when it is queued, false when it is lost, which is counted by reason. */
   track(name: string, properties?: Properties, tags?: Tags): boolean {
-    return this._now()._say("track", name, properties, tags);
+    return this._say("track", name, properties, tags);
   }
 
   /** Says that a page was seen; in a browser, the one that is open. */
   page(name = "", properties?: Properties, tags?: Tags): boolean {
-    return this._now()._say("page", name, properties, tags);
+    return this._say("page", name, properties, tags);
   }
 
   /** Says that a screen of an app or a machine was seen. */
   screen(name: string, properties?: Properties, tags?: Tags): boolean {
-    return this._now()._say("screen", name, properties, tags);
+    return this._say("screen", name, properties, tags);
   }
 
   /** Says who is using the device; later events carry it until `logout`. Another `user` begins with nobody known. */
   identify(user?: IdentifierValue, tags: TagsAndProperties = {}): boolean {
-    const self = this._now();
-    return self._guarded("identify", "", () => {
+    return this._guarded("identify", "", () => {
       const { properties, email, phone, identifiers, ...rest } = tags;
-      const who = self._clean({ ...identifiers, email, phone, user: user ?? tags.user });
+      const who = this._clean({ ...identifiers, email, phone, user: user ?? tags.user });
       delete rest.user;
-      if (!nonEmpty(who)) throw invalid("user", "at least one that names somebody");
-      const memory = self._memory();
-      if (!self._remembers) return self._say("identify", "", properties, rest, { identifiers: who });
+      if (!nonEmpty(who)) throw invalid("user");
+      const memory = this._memory();
+      if (!this._remembers) return this._say("identify", "", properties, rest, { identifiers: who });
       const known = memory.identifiers;
       const other = who.user && known?.user && who.user != known.user;
       // Another login is another person: what was known of the last one must not stick to this one.
       memory.identifiers = other ? who : { ...known, ...who };
-      self._keeper.save(memory);
-      return self._say("identify", "", properties, rest);
+      this._keeper.save(memory);
+      return this._say("identify", "", properties, rest);
     });
   }
 
   /** Says that this side (device and person of the event) and the other are one person. */
   link(linked: Identifiers, tags?: TagsAndProperties): boolean {
-    return this._now()._relate("link", linked, tags);
+    return this._relate("link", linked, tags);
   }
 
   /** Says that this side and the other are not one person, whatever older evidence says. */
   unlink(linked: Identifiers, tags?: TagsAndProperties): boolean {
-    return this._now()._relate("unlink", linked, tags);
+    return this._relate("unlink", linked, tags);
   }
 
   /** Says that the person left; forgets who it was and begins another session. */
   logout(properties?: Properties, tags?: Tags): boolean {
-    const self = this._now();
-    const queued = self._say("logout", "", properties, tags);
-    const memory = self._memory();
+    const queued = this._say("logout", "", properties, tags);
+    const memory = this._memory();
     const { session_id } = memory;
-    self._end(memory);
+    this._end(memory);
     delete memory.identifiers;
-    if (session_id && !self._timeout) memory.session_id = newId(self._core.clock());
-    self._keeper.save(memory);
+    if (session_id && !this._timeout) memory.session_id = newId(this._core.clock());
+    this._keeper.save(memory);
     return queued;
   }
 
   /** Says what the person allows; later events carry it. */
   consent(purposes: Consent, tags: TagsAndProperties = {}): boolean {
-    const self = this._now();
-    return self._guarded("consent", "", () => {
+    return this._guarded("consent", "", () => {
       if (!purposes || !nonEmpty(purposes) || Object.values(purposes).some((given) => typeof given != "boolean"))
-        throw invalid("consent", "purposes and true or false, such as {analytics: true}");
+        throw invalid("consent");
       const { properties, ...rest } = tags;
-      if (!self._remembers) return self._say("consent", "", properties, rest, { consent: purposes });
-      self._core.device();
-      const memory = self._memory();
+      if (!this._remembers) return this._say("consent", "", properties, rest, { consent: purposes });
+      this._core.device();
+      const memory = this._memory();
       const before = memory.consent;
       const consent = (memory.consent = { ...before, ...purposes });
-      const unsaid = self._core.unsaid(consent);
+      const unsaid = this._core.unsaid(consent);
       // A withdrawal is the last thing that is said; what was never allowed is not even refused aloud.
-      const queued = (!unsaid || !self._core.unsaid(before)) && self._say("consent", "", properties, rest, {}, memory);
-      self._keeper.save(unsaid ? { consent } : memory);
+      const queued = (!unsaid || !this._core.unsaid(before)) && this._say("consent", "", properties, rest, {}, memory);
+      this._keeper.save(unsaid ? { consent } : memory);
       return queued;
     });
   }
@@ -169,7 +162,7 @@ export class Speaker {
   private _relate(type: EventType, other: Identifiers, tags: TagsAndProperties = {}): boolean {
     return this._guarded(type, "", () => {
       const linked = this._clean(other);
-      if (!nonEmpty(linked)) throw invalid("linked", "at least one that names somebody");
+      if (!nonEmpty(linked)) throw invalid("linked");
       const { properties, ...rest } = tags;
       return this._say(type, "", properties, rest, { linked });
     });
@@ -205,12 +198,12 @@ export class Speaker {
     return this._guarded(type, name, () => {
       const id = core.device(); // may make one, which is then remembered too; and after a withdrawal there is another
       const memory = given || this._memory();
-      if (typeof name != "string" || (!name && (type == "track" || type == "screen"))) throw invalid("name", "a text");
+      if (typeof name != "string" || (!name && (type == "track" || type == "screen"))) throw invalid("name");
       if (properties && (typeof properties != "object" || Array.isArray(properties)))
-        throw invalid("properties", "an object");
+        throw invalid("properties");
       const { user, email, phone, identifiers, device_id, device, page, campaign, occurred_at, event_id, ...texts } = tags;
       if (type != "consent" && core.unsaid(memory.consent)) return false;
-      if (event_id && !UUID.test(event_id)) throw invalid("event_id", "a UUID");
+      if (event_id && !UUID.test(event_id)) throw invalid("event_id");
       const fixed = this._fixed;
       const ms = core.clock();
       const event: Record<string, unknown> = {
@@ -231,7 +224,7 @@ export class Speaker {
       for (const tag in texts) {
         const value = texts[tag as keyof typeof texts];
         if (value == null) continue;
-        if (!/^(channel|stage|session_id)$/.test(tag) || typeof value != "string" || !value) throw invalid(tag, "a known tag");
+        if (!/^(channel|stage|session_id)$/.test(tag) || typeof value != "string" || !value) throw invalid(tag);
         event[tag] = value;
       }
       if (this._timeout && !event.session_id) event.session_id = memory.session_id = newId(ms);
@@ -277,7 +270,7 @@ function part(field: keyof typeof PARTS, given: object | undefined): object | un
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
     if (value == null) continue;
-    if (!PARTS[field].test(name) || typeof value != "string") throw invalid(`${field}.${name}`, "a text in a known field");
+    if (!PARTS[field].test(name) || typeof value != "string") throw invalid(`${field}.${name}`);
     kept[name] = value;
   }
   return kept;

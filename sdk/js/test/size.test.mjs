@@ -1,23 +1,42 @@
 /**
- * What a browser loads, gzip at level 9. Measured in the same way on 2026-11-22, from npm: @segment/analytics-next
- * `standalone.js` 31,294 bytes (and its settings, loaded later), posthog-js `array.js` 121,980.
+ * What a browser loads, gzip at level 9, and beside it what other products publish on npm, measured in the same way where
+ * `.tools` has them. On 2026-11-25: Snowplow 17,423 bytes, Segment 31,322 (and its settings, loaded later), RudderStack 72,898,
+ * PostHog 122,168. Plausible's script is not on npm and was not measured.
  *
- * The aim is 5 KB for the core. The part that all platforms share (calls, hashing, queue, retries) has 6.1 KB; disk, tabs,
- * page views, campaigns and link tokens bring it to this. The limit holds what was reached, so that it only goes down.
+ * The aim is 5,120 for the core, which is not reached: the test prints what each of its parts costs. The limits hold what was
+ * reached, so that it only goes down.
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-const MAX_BYTES = 9_700;
+const MAX_BYTES = { "stitchline.core.js": 8_000, "core.js": 7_900, "stitchline.js": 9_450, "browser.js": 9_400 };
+const OTHERS = {
+  Snowplow: "@snowplow/browser-tracker/dist/index.umd.min.js",
+  Segment: "@segment/analytics-next/dist/umd/standalone.js",
+  RudderStack: "@rudderstack/analytics-js/dist/npm/modern/umd/index.js",
+  PostHog: "posthog-js/dist/array.js",
+};
+const compressed = (file) => gzipSync(readFileSync(file), { level: 9 }).length;
+const dist = (file) => new URL(`../dist/${file}`, import.meta.url);
+const sizes = JSON.parse(readFileSync(new URL("../build/sizes.json", import.meta.url), "utf8"));
 
-for (const file of ["stitchline.js", "browser.js"]) {
+for (const [file, most] of Object.entries(MAX_BYTES)) {
   test(`${file} does not grow`, (context) => {
-    const source = readFileSync(new URL(`../dist/${file}`, import.meta.url));
-    const bytes = gzipSync(source, { level: 9 }).length;
-    context.diagnostic(`${file}: ${source.length} bytes, ${bytes} after gzip`);
-    assert.ok(bytes <= MAX_BYTES, `${bytes} bytes`);
+    const bytes = compressed(dist(file));
+    context.diagnostic(`${file}: ${readFileSync(dist(file)).length} bytes, ${bytes} after gzip`);
+    const parts = Object.entries(sizes[`dist/${file}`].inputs).sort(([, one], [, other]) => other.bytesInOutput - one.bytesInOutput);
+    for (const [part, { bytesInOutput }] of parts) context.diagnostic(`  ${part}: ${bytesInOutput} before gzip`);
+    assert.ok(bytes <= most, `${bytes} bytes`);
+  });
+}
+
+for (const [product, path] of Object.entries(OTHERS)) {
+  const file = new URL(`../../../.tools/node_modules/${path}`, import.meta.url);
+  test(`the whole script is smaller than ${product}'s`, { skip: !existsSync(file) && "not in .tools" }, (context) => {
+    context.diagnostic(`${product}: ${compressed(file)} after gzip`);
+    assert.ok(compressed(dist("stitchline.js")) < compressed(file));
   });
 }
