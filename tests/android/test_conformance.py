@@ -147,6 +147,25 @@ def test_a_connection_that_breaks_is_not_tried_again_behind_the_clients_back(cla
     assert _found(classes, "delivered", scene) == {}
 
 
+def test_a_scope_speaks_for_another_person_on_another_device_without_its_counter(classes: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.init(storage="disk")
+        await stage.do("identify", user="42")
+        await stage.do("scope", name="theirs", device_id="till-7", identifiers={"user": "43"})
+        await stage.track("own")
+        if await stage.arrives("theirs", "own"):
+            theirs, own = _named(stage, "theirs"), _named(stage, "own")
+            stage.check("remembers", own["identifiers"] == {"user": "42"}, f"own: {own}")
+            stage.check("remembers", theirs["identifiers"] == {"user": "43"}, f"theirs: {theirs}")
+            stage.check(
+                "remembers", theirs["device"] == {"id": "till-7"} and "seq" not in theirs, f"{theirs}"
+            )
+            stage.check("seq_order", own["seq"] == 2, f"own: {own}")
+
+    found = _found(classes, "remembers seq_order", scene)
+    assert found == {"device_id": ["one device had 2 ids"]}  # two devices they are
+
+
 def test_a_reset_makes_another_device_and_sends_nothing_of_the_last_one(classes: Path) -> None:
     async def scene(stage: Stage) -> None:
         await stage.init(storage="disk")

@@ -85,9 +85,14 @@ public final class Client extends Calls {
         return core.losses.totals();
     }
 
-    /** Speaks for one person on one device, where the app serves several: identifiers, device, channel, stage, session and page of the tags. */
+    /** Speaks for one person on one device, where the app serves several: identifiers, device, channel, stage, session and page of the tags. A wrong value is counted and left out. */
     public Scope scope(Tags tags) {
-        Map<String, String> who = Identifiers.cleaned(tags.who, core.options.hashContacts, core.losses);
+        Map<String, String> who = new LinkedHashMap<>();
+        try {
+            who = Identifiers.cleaned(tags.who, core.options.hashContacts, core.losses);
+        } catch (InvalidEvent error) {
+            core.refused("scope", error);
+        }
         return new Scope(new Speaker(core, new LinkedHashMap<>(tags.fields), who, new LinkedHashMap<>(), null, true, false));
     }
 

@@ -70,6 +70,9 @@ public final class Driver {
             case "reset":
                 clients.remove(command.get("instance")).reset();
                 break;
+            case "scope":
+                client.scope(who(command).deviceId((String) command.get("device_id"))).track((String) command.get("name"));
+                break;
             case "close":
                 clients.remove(command.get("instance"));
                 more.put("delivered", client == null || client.close(seconds(command)));
