@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -149,6 +150,40 @@ def test_an_error_after_the_begin_reaches_the_client(client: Client) -> None:
         for _ in blocks:
             pass
     assert client.query("SELECT 1").result_rows == [(1,)]
+
+
+def test_a_syntax_error_tells_the_place_and_not_our_way_of_reading(port: int) -> None:
+    _, _, body = fetch(port, "SELEC 'x (y)' FROM events")
+    assert b"Syntax error: failed at position" in body
+    assert b"formatQuery" not in body
+    assert b"(SYNTAX_ERROR)" in body
+
+
+def _asks_for_much_and_reads_nothing(port: int) -> socket.socket:
+    """Returns once the answer has begun."""
+    asking = socket.create_connection(("127.0.0.1", port), timeout=60)
+    statement = b"SELECT repeat('x', 200) FROM numbers(900000)"
+    asking.sendall(
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(statement), statement)
+    )
+    assert asking.recv(15) == b"HTTP/1.1 200 OK"
+    return asking
+
+
+def test_clients_that_hang_up_leave_room_for_others(port: int) -> None:
+    for _ in range(6):  # more than there are threads
+        _asks_for_much_and_reads_nothing(port).close()
+    assert fetch(port, "SELECT 1")[2] == b"1\n"
+
+
+def test_a_client_that_does_not_read_does_not_keep_the_collector_from_stopping(
+    folder_template: Path, tmp_path: Path
+) -> None:
+    with (
+        started(folder_template, tmp_path) as collector,
+        _asks_for_much_and_reads_nothing(sql_port_of(collector)),
+    ):
+        assert collector.terminate() == 0
 
 
 def test_curl_asks_by_address_by_body_or_by_both(port: int) -> None:

@@ -131,7 +131,8 @@ RETRY_INSERT_LATER = {
 
 _NOISE = re.compile(
     r"Received ClickHouse exception, code: \d+, server response: |HTTP driver received HTTP status \d+, server response: "
-    r"|Code: \d+\. DB::Exception: |\s*\(version [^()]*(?:\([^()]*\))?\)|\s*\(for url [^()]*\)"
+    r"|: In scope SELECT formatQuerySingleLine\(.*\)(?=\. \()|Code: \d+\. DB::Exception: |\s*\(version [^()]*(?:\([^()]*\))?\)|\s*\(for url [^()]*\)",
+    re.DOTALL,
 )
 _CODE = re.compile(r"Code: (\d+)")
 _ZSTD_DECODER_FAILED = 561

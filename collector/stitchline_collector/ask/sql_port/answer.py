@@ -86,6 +86,12 @@ def compressed(parts: Iterable[bytes], compressor: Compressor | None) -> Iterato
         yield rest
 
 
+def abort(request: web.Request) -> None:
+    """Cut a connection without waiting for the client to read what was written."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
 class Outlet:
     """Writes an answer, called on a thread.
 
@@ -93,11 +99,17 @@ class Outlet:
         request: Whose answer it is.
         headers: The answer's, but for the tag.
         loop: Where to write.
+        open_requests: Those whose answers are being written, by `id`; emptied when no more may be.
     """
 
     def __init__(
-        self, request: web.Request, headers: dict[str, str], loop: asyncio.AbstractEventLoop
+        self,
+        request: web.Request,
+        headers: dict[str, str],
+        loop: asyncio.AbstractEventLoop,
+        open_requests: dict[int, web.Request],
     ) -> None:
+        self._open = open_requests
         self._request = request
         self._tag = secrets.token_hex(8)
         self._response = web.StreamResponse(headers={**headers, TAG_HEADER: self._tag})
@@ -151,10 +163,12 @@ class Outlet:
             sent.result(_CLIENT_TIMEOUT_S)
         except (OSError, TimeoutError, CancelledError, RuntimeError) as error:
             sent.cancel()
-            self._loop.call_soon_threadsafe(self._cut)
+            self._loop.call_soon_threadsafe(abort, self._request)
             raise ClientGone from error
 
     async def _written(self, part: bytes) -> None:
+        if id(self._request) not in self._open:
+            raise ConnectionResetError("the port is closing")
         if not self._begun:
             self._begun = True
             await self._response.prepare(self._request)

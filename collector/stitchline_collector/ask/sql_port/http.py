@@ -15,7 +15,7 @@ from aiohttp import web
 from ...engine import EngineError, QueryError, Reader, ReadLimits
 from ..readers import Readers
 from ..sql import content_type
-from .answer import Outlet, compressed, compressor_for
+from .answer import Outlet, abort, compressed, compressor_for
 from .errors import AUTHENTICATION_FAILED, UNKNOWN_DATABASE, code_of, status_of, text_of
 from .hello import hello, is_hello
 from .readings import Connect, Readings
@@ -55,6 +55,8 @@ class SqlPort:
         self._may = may
         self._limits = limits
         self._development = development
+        self._site: web.TCPSite | None = None
+        self._open: dict[int, web.Request] = {}  # by id: a request has no hash
         self._about: tuple[str, str] = ("", "UTC")
         app = web.Application(client_max_size=_MAX_STATEMENT_BYTES)
         app.router.add_get("/ping", _ok)
@@ -69,10 +71,18 @@ class SqlPort:
             OSError: the port is taken.
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, port).start()
+        self._site = web.TCPSite(self._runner, HOST, port)
+        await self._site.start()
 
     async def stop(self) -> None:
         """Take no more, cut what runs, close the connections."""
+        if self._site is not None:
+            await self._site.stop()
+        cut = tuple(self._open.values())
+        self._open.clear()
+        for request in cut:
+            # A client that does not read would keep its thread, and with it the engine, for a minute.
+            abort(request)
         await self._runner.cleanup()
         await asyncio.to_thread(self._readers.close)
 
@@ -103,9 +113,13 @@ class SqlPort:
     async def _run(self, request: web.Request, asked: Request, headers: dict[str, str]) -> web.StreamResponse:
         settings, limits = granted(asked.settings, self._limits)
         loop = asyncio.get_running_loop()
-        return await self._readers.ask(
-            lambda readings: self._reply(readings.reader(settings, limits), request, asked, headers, loop)
-        )
+        self._open[id(request)] = request
+        try:
+            return await self._readers.ask(
+                lambda readings: self._reply(readings.reader(settings, limits), request, asked, headers, loop)
+            )
+        finally:
+            self._open.pop(id(request), None)
 
     def _reply(
         self,
@@ -139,7 +153,7 @@ class SqlPort:
             body = b"".join(compressed(parts, compressor))
             headers["X-ClickHouse-Summary"] = f'{{"elapsed_ns":"{time.monotonic_ns() - began}"}}'
             return web.Response(body=body, headers=headers)
-        outlet = Outlet(request, headers, loop)
+        outlet = Outlet(request, headers, loop, self._open)
         return outlet.send(parts, compressor, lambda error: text_of(error, version))
 
     def _error(self, error: EngineError, headers: Mapping[str, str]) -> web.Response:
