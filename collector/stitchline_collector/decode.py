@@ -277,6 +277,8 @@ _SURROGATES = re.compile(
 
 def mend_surrogates(body: bytes) -> bytes:
     r"""Replace halves of surrogate pairs by U+FFFD: browsers send `\ud83d` for a string cut inside an emoji."""
+    if b"\\ud" not in body and b"\\uD" not in body:  # found out in a twentieth of the time
+        return body
     return _SURROGATES.sub(lambda m: rb"\ufffd" if m[1] else m[0], body)
 
 

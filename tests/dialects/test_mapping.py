@@ -129,6 +129,38 @@ def test_what_rudder_s_browser_client_writes_where_there_is_nothing_is_nothing()
     assert (context["app"]["version"], context["page"]["referrer"]) == ("3.34.1", "$direct")
 
 
+def test_each_message_has_its_own_page_where_all_else_around_them_is_the_same() -> None:
+    def around(page: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {"type": "track", "event": "x", "context": {"page": page, "locale": "de-DE", "n": 1, **more}}
+
+    usual = {"path": "/a", "referrer": "", "search": "?b", "title": "A", "url": "https://shop.example/a?b"}
+    found = segments(
+        around(usual),
+        around({**usual, "path": "", "search": "", "url": "https://shop.example/"}),
+        around({**usual, "tab": "2"}),  # a field that Segment's client does not send
+        around({**usual, "title": "t" * 3000}),  # longer than its column
+        around(usual, copy=usual),
+        around({}),
+    )
+    assert found.rejected == []
+    pages = [(event.page.url, event.page.title) if event.page else None for event in found.events]
+    url = usual["url"]
+    assert pages == [(url, "A"), ("https://shop.example/", "A"), (url, "A"), (url, ""), (url, "A"), None]
+    kept = [properties(event)["segment"]["context"] for event in found.events]
+    both = {"path": "/a", "search": "?b"}
+    assert [one.get("page") for one in kept] == [
+        both,
+        None,
+        {**both, "tab": "2"},
+        {**both, "title": "t" * 3000},
+        both,
+        None,
+    ]
+    assert [one["n"] for one in kept] == [1] * 6
+    assert kept[4]["copy"] == {name: value for name, value in usual.items() if value}
+    assert len({event.device for event in found.events}) == 1
+
+
 def test_the_context_of_a_batch_is_that_of_its_messages_where_they_have_none() -> None:
     found = segments(
         {"type": "track", "event": "x", "context": {"locale": "fr-FR"}},

@@ -106,10 +106,9 @@ def faults(event: Event, limits: Limits) -> tuple[str, str] | None:
     if len(event.name) > SHORT:
         return f"Expected `str` of length <= {SHORT}", ".name"
     for one in (event.identifiers, event.linked):
-        if isinstance(one, dict):
-            for namespace, value in one.items():
-                if len(value) > IDENTIFIER:
-                    return f"Expected `str` of length <= {IDENTIFIER}", f".{namespace}"
+        if isinstance(one, dict) and one and max(map(len, one.values())) > IDENTIFIER:
+            namespace = next(name for name, value in one.items() if len(value) > IDENTIFIER)
+            return f"Expected `str` of length <= {IDENTIFIER}", f".{namespace}"
     # As in `decode`: few brackets prove a shallow value, and counting them costs a tenth of reading the value.
     json, moment = bytes(event.properties), event.occurred_at
     if (
@@ -208,6 +207,20 @@ def name_of(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def text_in(fields: dict[str, Any], name: str, longest: int = SHORT) -> str:
+    """A text that fits; empty for anything else."""
+    value = fields.get(name)
+    return value if isinstance(value, str) and len(value) <= longest else ""
+
+
+def pixels_in(fields: dict[str, Any], name: str) -> int:
+    """A size on a screen; 0 for anything else."""
+    value = fields.get(name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 65535:
+        return int(value)
+    return 0
+
+
 def take(fields: dict[str, Any], name: str, longest: int = SHORT) -> str:
     """Take a text out; what is none, or does not fit, stays."""
     value = fields.get(name)
@@ -264,9 +277,8 @@ def with_rest(properties: bytes, name: str, rest: bytes) -> Raw:
     """
     if not rest or rest == b"{}":
         return Raw(properties)
-    if (
-        f'"{name}"'.encode() in properties
-    ):  # perhaps a property of that name: a key must not stand there twice
+    key = encode(name)
+    if key in properties:  # perhaps a property of that name: a key must not stand there twice
         fields = decode_parts(properties)
         while name in fields:
             name += "_"
@@ -274,7 +286,7 @@ def with_rest(properties: bytes, name: str, rest: bytes) -> Raw:
         return Raw(encode(fields))
     body = properties.rstrip()[:-1].rstrip()
     comma = b"" if body == b"{" else b","
-    return Raw(b"%s%s%s:%s}" % (body, comma, encode(name), rest))
+    return Raw(b"%s%s%s:%s}" % (body, comma, key, rest))
 
 
 def object_of(raw: Raw | msgspec.UnsetType, path: str) -> bytes:

@@ -36,10 +36,10 @@ from .opened import (
     name_of,
     one_by_one,
     part,
+    pixels_in,
     possible,
-    take,
     take_contacts,
-    take_pixels,
+    text_in,
     timed,
 )
 
@@ -214,14 +214,17 @@ class _Reader:
             raise Bad("`event` is missing", ".event")
         properties = _properties(given)
         distinct = name_of(properties.pop("distinct_id", given.get("$distinct_id")))
-        known = {} if properties.get("$is_server") is True else dict(properties)
+        known = {} if properties.get("$is_server") is True else properties
         device = self.devices.same(_device(properties, known))
         identifiers, linked = _who(given_name, distinct, properties)
         cut_address(properties, "$ip")
         if not self.sdk.name:
             self.sdk = Sdk(_text(properties.get("$lib")), _text(properties.get("$lib_version")))
-        shown = dict(properties)
-        page = Page(take(shown, "$current_url", URL), take(shown, "title", TEXT), _referrer(shown))
+        page = Page(
+            text_in(properties, "$current_url", URL),
+            text_in(properties, "title", TEXT),
+            _referrer(properties),
+        )
         screen_name = properties.get("$screen_name")
         event = Event(
             event_id=event_id(NAME, self._source, name_of(given.get("uuid"))),
@@ -232,7 +235,7 @@ class _Reader:
             identifiers=identifiers,
             linked=linked,
             channel="",
-            session_id=take(shown, "$session_id"),
+            session_id=text_in(properties, "$session_id"),
             page=page if page.url or page.title or page.referrer else None,
             consent={},
             properties=Raw(encode(properties)),
@@ -324,20 +327,20 @@ def _device(properties: dict[str, Any], known: dict[str, Any]) -> Device:
     return Device(
         id=name_of(properties.get("$device_id"))[:SHORT],
         type=_DEVICE_TYPES.get(_text(known.get("$device_type")), ""),
-        os=take(known, "$os") or take(known, "$os_name"),
-        os_version=take(known, "$os_version"),
-        manufacturer=take(known, "$device_manufacturer"),
-        model=take(known, "$device_model"),
-        app_version=take(known, "$app_version"),
-        locale=take(known, "$browser_language") or take(known, "$locale"),
-        timezone=take(known, "$timezone"),
-        screen_width=take_pixels(known, "$screen_width"),
-        screen_height=take_pixels(known, "$screen_height"),
+        os=text_in(known, "$os") or text_in(known, "$os_name"),
+        os_version=text_in(known, "$os_version"),
+        manufacturer=text_in(known, "$device_manufacturer"),
+        model=text_in(known, "$device_model"),
+        app_version=text_in(known, "$app_version"),
+        locale=text_in(known, "$browser_language") or text_in(known, "$locale"),
+        timezone=text_in(known, "$timezone"),
+        screen_width=pixels_in(known, "$screen_width"),
+        screen_height=pixels_in(known, "$screen_height"),
     )
 
 
 def _referrer(known: dict[str, Any]) -> str:
-    found = take(known, "$referrer", URL)
+    found = text_in(known, "$referrer", URL)
     return "" if found == "$direct" else found
 
 

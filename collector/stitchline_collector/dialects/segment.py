@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ..decode import Decoded, Limits, TooManyEvents, Unreadable, mend_surrogates
-from ..wire import Defaults, Event, EventType, Sdk
+from ..wire import Defaults, Event, EventType
 from .opened import (
     SHORT,
     Bad,
@@ -37,7 +37,7 @@ from .opened import (
     timed,
     with_rest,
 )
-from .segment_context import NOTHING, Context, page_of, read_context
+from .segment_context import NOTHING, Context, Contexts, page_of
 
 NAME = "segment"
 CALLS: Mapping[str, str] = {
@@ -247,16 +247,14 @@ class _Reader:
 
     def __init__(self, source: str, context: bytes, integrations: bytes, sent_at: dt.datetime | None) -> None:
         self._source = source
-        self._context = context
         self._integrations = integrations
-        self._contexts: dict[bytes, Context] = {}
         self._devices = Devices()
+        self._contexts = Contexts(context, self._devices)
         self._sent_at = sent_at
 
     def defaults(self) -> Defaults:
         """What the events of the batch share."""
-        sdk = next((context.sdk for context in self._contexts.values()), Sdk())
-        return Defaults(sent_at=self._sent_at, sdk=sdk, device=self._devices.only())
+        return Defaults(sent_at=self._sent_at, sdk=self._contexts.sdk(), device=self._devices.only())
 
     def all(self, batch: _Batch, limits: Limits) -> list[Event] | None:
         """The events of a batch that is sound; None where it is not."""
@@ -288,7 +286,7 @@ class _Reader:
         event_type = _TYPES.get(kind)
         if event_type is None:
             raise Bad(f"unknown type {kind!r}", ".type")
-        context = self._context_of(message.context)
+        context = self._contexts.read(object_of(message.context, ".context"))
         self._set_aside(message, rest)
         if self._sent_at is None:
             self._sent_at = possible(aware(message.sent_at))
@@ -336,14 +334,6 @@ class _Reader:
             rest["event"] = Raw(encode(message.event))
         if message.name and message.type not in ("page", "screen"):
             rest["name"] = Raw(encode(message.name))
-
-    def _context_of(self, given: Raw | UnsetType) -> Context:
-        """A context, read once for all messages of the batch in which it is the same."""
-        json = object_of(given, ".context")
-        context = self._contexts.get(json)
-        if context is None:
-            context = self._contexts[json] = read_context(json, self._context, self._devices)
-        return context
 
 
 def _rest(rest: dict[str, Raw], context: Context) -> bytes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
-from ..wire import Campaign, Device, Page, Sdk
+from ..wire import Campaign, Device, Page, Sdk, Text, Url
 from .opened import (
     TEXT,
     URL,
@@ -60,6 +61,102 @@ class Context(msgspec.Struct, frozen=True):
     identifiers: dict[str, str]
     traits: bytes
     rest: bytes
+
+
+class _HasPage(msgspec.Struct):
+    page: Raw = Raw(b"")
+
+
+class _UsualPage(msgspec.Struct, forbid_unknown_fields=True):
+    """What Segment's browser client says of a page."""
+
+    url: Url = ""
+    title: Text = ""
+    referrer: Url = ""
+    path: str = ""
+    search: str = ""
+
+
+_usual_page = msgspec.json.Decoder(_UsualPage).decode
+_has_page = msgspec.json.Decoder(_HasPage).decode
+
+
+class Contexts:
+    """Contexts of one batch, each read once.
+
+    A page's messages differ in little but the page, so the rest of a context is read once for all of them: it takes a third off what a browser's
+    message costs.
+
+    Args:
+        around: The context of the batch: for what a message does not say.
+        devices: Of the batch.
+    """
+
+    def __init__(self, around: bytes, devices: Devices) -> None:
+        self._around = around
+        self._devices = devices
+        self._whole: dict[bytes, Context] = {}
+        self._without_page: dict[bytes, Context] = {}
+
+    def read(self, json: bytes) -> Context:
+        """The context of a message: an object."""
+        context = self._whole.get(json)
+        if context is None:
+            context = self._whole[json] = self._read(json)
+        return context
+
+    def sdk(self) -> Sdk:
+        """The library of the first message."""
+        return next((context.sdk for context in self._whole.values()), Sdk())
+
+    def _read(self, json: bytes) -> Context:
+        page = bytes(_has_page(json).page)
+        # What stands in the text once can be cut out of it without reading where.
+        if not page.startswith(b"{") or json.count(page) != 1:
+            return read_context(json, self._around, self._devices)
+        rest = json.replace(page, b"null")
+        context = self._without_page.get(rest)
+        if context is None:
+            context = self._without_page[rest] = read_context(rest, self._around, self._devices)
+        return _with_page(context, page)
+
+
+def _with_page(context: Context, json: bytes) -> Context:
+    page, left = _page_and_rest(json)
+    rest = context.rest
+    if left != NOTHING:
+        others = b"}}" if rest is NOTHING else b"," + rest[len(b'{"context":{') :]
+        rest = b'{"context":{"page":%s%s' % (left, others)
+    return Context(
+        context.device,
+        context.sdk,
+        page,
+        context.campaign,
+        context.session_id,
+        context.consent,
+        context.identifiers,
+        context.traits,
+        rest,
+    )
+
+
+def _page_and_rest(json: bytes) -> tuple[Page | None, bytes]:
+    """The page, and as JSON what is no part of ours."""
+    try:
+        said = _usual_page(json)
+    except msgspec.ValidationError:  # another client's, or a text longer than the column
+        fields = decode_any(json)
+        return page_of(fields, taken=True), encode(without_empty(fields))
+    referrer = said.referrer
+    left = {}
+    if referrer == _DIRECT:
+        left["referrer"], referrer = referrer, ""
+    if said.path:
+        left["path"] = said.path
+    if said.search:
+        left["search"] = said.search
+    page = Page(said.url, said.title, referrer)
+    return page if page.url or page.title or page.referrer else None, encode(left) if left else NOTHING
 
 
 def read_context(json: bytes, around: bytes, devices: Devices) -> Context:
