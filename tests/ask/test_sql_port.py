@@ -87,6 +87,11 @@ def test_every_reading_statement_is_answered_natively(client: Client, statement:
     assert client.query(statement).result_rows
 
 
+def test_a_question_is_asked_as_a_view_with_parameters(client: Client) -> None:
+    asked = "SELECT * FROM person_events_asof(at = {at:String}) WHERE name = 'n1'"
+    assert len(client.query(asked, {"at": "2100-01-01"}).result_rows) == 1
+
+
 def test_an_answer_is_streamed_in_blocks(client: Client) -> None:
     with client.query_row_block_stream("SELECT number FROM numbers(500000)") as blocks:
         sizes = [len(block) for block in blocks]
