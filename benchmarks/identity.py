@@ -14,7 +14,14 @@ from typing import Any
 import msgspec
 
 from benchmarks.identity_contender import Task
-from benchmarks.identity_queries import BY_DICTIONARY, BY_JOIN, FUNNELS, STITCHED, UNSTITCHED
+from benchmarks.identity_queries import (
+    BY_DICTIONARY,
+    BY_JOIN,
+    FUNNELS,
+    STITCHED,
+    VIEW_STITCHED,
+    YARDSTICKS,
+)
 from benchmarks.processes import Failed, Process
 from benchmarks.results import Finding, Run, Table, Target, median, percentile
 
@@ -77,7 +84,8 @@ def measure(run: Run) -> Finding:
     targets = [
         *_rebuild_targets(rebuilds, yardsticks),
         *_increment_targets(increments[small], increments[large]),
-        _funnel_target(funnels),
+        _funnel_target("stitched funnel", funnels, STITCHED),
+        _funnel_target("stitched funnel as the view asks it", funnels, VIEW_STITCHED),
     ]
     parameters = {"people": people, **sizes[large], "events": events, "new_edges": NEW_EDGES}
     rounds = [
@@ -190,20 +198,21 @@ def _increment_targets(small: list[Round], large: list[Round]) -> list[Target]:
 
 def _funnel_table(funnels: Round, events: int) -> Table:
     rows = [
-        [name, f"{median(funnels[name]):,.0f}", f"{_ratio(funnels[name], funnels[UNSTITCHED]):.2f}"]
+        [name, f"{median(funnels[name]):,.0f}", f"{_ratio(funnels[name], funnels[YARDSTICKS[name]]):.2f}"]
         for name in FUNNELS
     ]
     note = (
         f"`{BY_DICTIONARY}` and `{BY_JOIN}` find the person of the identifier that decides, and know nothing of shared devices: they show "
-        f"what a look-up costs. Ratio: the median of neighbours' ratios."
+        f"what a look-up costs. The view puts equal times in order by `seq` and asks each step of an event of its own; its ratio is that of its "
+        "two forms. Ratio: the median of neighbours' ratios."
     )
     return Table(f"A funnel of three steps over {events:,} events", ["", "ms", "ratio"], rows, note)
 
 
-def _funnel_target(funnels: Round) -> Target:
-    ratio = _ratio(funnels[STITCHED], funnels[UNSTITCHED])
+def _funnel_target(name: str, funnels: Round, stitched: str) -> Target:
+    ratio = _ratio(funnels[stitched], funnels[YARDSTICKS[stitched]])
     return Target(
-        "stitched funnel, of the unstitched",
+        f"{name}, of the unstitched",
         f"<= {WANTED_STITCHED}",
         f"{ratio:.2f}",
         ratio <= WANTED_STITCHED,

@@ -22,6 +22,7 @@ from stitchline_collector import migrate
 from stitchline_collector.ask.asked import Asked
 from stitchline_collector.ask.people import person
 from stitchline_collector.engine import Engine, Session
+from stitchline_collector.journeys import prepare
 from stitchline_collector.stitch.stitcher import Stitcher
 
 _DECISIONS = "identity_log identity_members identity_quarantine_raw identity_sessions identity_folds".split()
@@ -189,6 +190,7 @@ def main() -> None:
         if contender is None:
             engine = Engine.open(f"chdb://{Path(task.folder)}", database="bench")
             migrate.apply(engine)
+            prepare(engine)
             contender = Contender(engine)
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)  # as `stitchline serve` does

@@ -27,6 +27,7 @@ FROM
     FROM journey_events
     WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
         AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+        AND NOT throwIf({by:String} NOT IN ('channel', 'device', 'both'), 'by is channel, device or both')
         AND journey_stage IN ({from_stage:String}, {to_stage:String})
         AND if({stitched:UInt8} = 1, person_id, device_node) != 0
     GROUP BY if({stitched:UInt8} = 1, person_id, device_node)

@@ -40,18 +40,11 @@ WITH
         FROM journey_events
         WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
             AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+            AND NOT throwIf({by:String} NOT IN ('stage', 'milestone', 'event'), 'by is stage, milestone or event')
+            AND NOT throwIf({order:String} NOT IN ('ordered', 'strict', 'any'), 'order is ordered, strict or any')
+            AND NOT throwIf({breakdown:String} NOT IN ('', 'device', 'channel', 'source', 'campaign', 'country'), 'breakdown is device, channel, source, campaign or country, or empty')
             AND multiIf({by:String} = 'event', has(wanted, name), {by:String} = 'stage', has(wanted, journey_stage), hasAny(milestones, wanted))
             AND who != 0
-    ),
-    sorted AS
-    (
-        SELECT
-            arraySort(groupArray((at, seq, made, bits, part))) AS events,
-            arrayMap(one -> one.1, events) AS times,
-            arrayMap(one -> one.4, events) AS masks
-        FROM done
-        GROUP BY who
-        HAVING {order:String} = 'any' OR bitTest(groupBitOr(bits), 0)
     ),
     ways AS
     (

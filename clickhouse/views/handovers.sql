@@ -31,6 +31,7 @@ FROM
     FROM journey_events
     WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
         AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+        AND NOT throwIf({by:String} NOT IN ('channel', 'device', 'both'), 'by is channel, device or both')
         AND who != 0
     GROUP BY who
 )

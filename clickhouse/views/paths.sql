@@ -32,6 +32,8 @@ FROM
         FROM journey_events
         WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
             AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+            AND NOT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')
+            AND NOT throwIf({within:String} NOT IN ('journey', 'session'), 'within is journey or session')
             AND who != 0
         GROUP BY who, if({within:String} = 'session', session_id, '')
         HAVING {event:String} = '' OR has(names, {event:String})

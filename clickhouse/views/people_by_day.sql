@@ -21,6 +21,7 @@ SELECT
 FROM journey_events
 WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
     AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+    AND NOT throwIf({breakdown:String} NOT IN ('', 'device', 'channel', 'source', 'campaign', 'country'), 'breakdown is device, channel, source, campaign or country, or empty')
     AND who != 0
 GROUP BY day, part
 ORDER BY day, people DESC, part

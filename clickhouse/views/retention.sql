@@ -31,6 +31,7 @@ FROM
     FROM journey_events
     WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
         AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+        AND NOT throwIf({kind:String} NOT IN ('classic', 'rolling'), 'kind is classic or rolling')
         AND ({began:String} = '' OR {came_back:String} = '' OR name IN ({began:String}, {came_back:String})
             OR hasAny(milestones, [{began:String}, {came_back:String}]))
         AND if({stitched:UInt8} = 1, person_id, device_node) != 0

@@ -48,6 +48,9 @@ async def test_a_view_needs_a_key_a_name_and_right_values(client: TestClient[Any
     assert (unknown.status, "there is no query 'nothing'" in await unknown.text()) == (404, True)
     wrong = await client.get("/v1/queries/funnel", params={"window_s": "soon"})
     assert (wrong.status, "window_s" in (await wrong.json())["error"]) == (400, True)
+    misspelt = await client.get("/v1/queries/funnel", params={**STEPS, "order": "orderd"})
+    assert misspelt.status == 400
+    assert "order is ordered, strict or any" in (await misspelt.json())["error"]
 
 
 async def test_query_draws_a_table_with_bars_where_there_is_room(
