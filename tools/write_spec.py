@@ -165,6 +165,21 @@ def paths() -> dict[str, Json]:
                 key="read",
             )
         },
+        "/v1/queries": {
+            "get": _operation("List the named questions and their parameters", _ANY, "401", key="read")
+        },
+        "/v1/queries/{name}": {
+            "get": _operation(
+                "Run a named question; what is not given has its default",
+                _ANY,
+                "400 401 404 503",
+                parameters=_path("name")
+                + _query(
+                    format="a ClickHouse format; JSON without; anything else is a parameter of the question"
+                ),
+                key="read",
+            )
+        },
         "/v1/people/{namespace}/{value}": {
             "get": _operation(
                 "Tell one person, with the latest events",
