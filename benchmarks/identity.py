@@ -85,7 +85,7 @@ def measure(run: Run) -> Finding:
         *_rebuild_targets(rebuilds, yardsticks),
         *_increment_targets(increments[small], increments[large]),
         _funnel_target("stitched funnel", funnels, STITCHED),
-        _funnel_target("stitched funnel as the view asks it", funnels, VIEW_STITCHED),
+        _funnel_target("stitched view funnel", funnels, VIEW_STITCHED),
     ]
     parameters = {"people": people, **sizes[large], "events": events, "new_edges": NEW_EDGES}
     rounds = [
