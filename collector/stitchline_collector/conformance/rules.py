@@ -90,9 +90,8 @@ def _sent_at(seen: list[Seen]) -> Iterator[str]:
         if not _is_moment(sent):
             yield f"`sent_at` is {sent!r}"
             continue
-        if (
-            one.cut
-        ):  # browsers repeat such a request by themselves, byte for byte, and no script can hinder them
+        if one.cut:
+            # Browsers repeat such a request by themselves, byte for byte, and no script can hinder them.
             continue
         firsts = [told.setdefault((sent, event.get("event_id")), one.at) for event in one.events]
         # The halves of a batch that was too large may leave in the millisecond in which the whole did.
