@@ -102,7 +102,9 @@ def test_sigterm_in_the_middle_of_calls_neither_hangs_nor_doubles(
 ) -> None:
     program = run_script(
         "client = Client(URL, 'key', state_dir=STATE, max_queue_events=1000000)\n"
-        "client.track('x')\nprint('ready', flush=True)\nwhile True: client.track('x')\n"
+        "client.track('x')\nprint('ready', flush=True)\n"
+        "while True:\n"
+        "    if client.stats().queued < 10000: client.track('x')\n"  # a full queue would lose some, and say so
     )
     assert read_line(program) == "ready\n"
     collector.wait_for_events(1000)
@@ -110,8 +112,10 @@ def test_sigterm_in_the_middle_of_calls_neither_hangs_nor_doubles(
     assert program.wait(30) == -signal.SIGTERM
     ids = [event["event_id"] for event in collector.accepted]
     assert len(ids) == len(set(ids))
-    numbers = [event["seq"] for event in collector.accepted]
-    assert numbers == list(range(1, len(numbers) + 1))
+    # Where the queue filled up, calls are lost and reported in an event of its own, which has no number.
+    numbers = [event["seq"] for event in collector.accepted if event["name"] == "x"]
+    lost = len(numbers) < len(collector.accepted)
+    assert numbers == (sorted(set(numbers)) if lost else list(range(1, len(numbers) + 1)))
 
 
 def test_a_preloaded_client_works_in_every_forked_worker_and_doubles_nothing(

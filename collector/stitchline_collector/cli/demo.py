@@ -94,8 +94,8 @@ def _stay(console: Console, collector: Collector, data: Path | None) -> None:
         DemoError: the collector ended by itself.
     """
     kept = f"what it holds stays in {data}" if data else "what it holds is removed then; --data DIR keeps it"
-    console.print(Text.assemble(("It stays up until Ctrl-C", "bold"), (f"; {kept}.", "dim")))
     try:
+        console.print(Text.assemble(("It stays up until Ctrl-C", "bold"), (f"; {kept}.", "dim")))
         while True:
             collector.check()
             time.sleep(0.5)
