@@ -229,6 +229,8 @@ def _open(body: bytes) -> Envelope:
         return _envelope.decode(body)
     except RecursionError:
         raise Unreadable("nested too deep to be read") from None
+    except UnicodeDecodeError:  # in a name: values are not read yet
+        raise Unreadable("not UTF-8") from None
     except msgspec.MsgspecError as error:
         mended = mend_surrogates(body)
         if mended == body:

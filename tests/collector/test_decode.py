@@ -209,6 +209,11 @@ def test_bytes_that_are_not_utf8_reject_only_their_event() -> None:
     assert "not UTF-8" in only_rejection(decoded)[0]
 
 
+def test_a_name_around_the_events_that_is_not_utf8_makes_the_body_unreadable() -> None:
+    with pytest.raises(Unreadable, match="not UTF-8"):
+        decode(b'{"\xffdk":1,"events":[{"type":"track","name":"a"}]}', LIMITS)
+
+
 @pytest.mark.parametrize(
     ("defaults", "path"),
     [

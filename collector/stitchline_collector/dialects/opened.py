@@ -173,25 +173,25 @@ def moment(value: object, path: str) -> dt.datetime | None:
         return None
     if isinstance(value, str):
         try:
-            return from_number(float(value)) if _is_number(value) else aware(_moment(encode(value)))
+            return from_number(float(value), path) if _is_number(value) else aware(_moment(encode(value)))
         except msgspec.ValidationError as error:
             raise Bad(str(error), path) from None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return from_number(value)
+        return from_number(value, path)
     raise Bad("Expected a time", path)
 
 
-def from_number(number: float) -> dt.datetime:
+def from_number(number: float, path: str) -> dt.datetime:
     """A time from seconds or milliseconds since 1970.
 
     Raises:
         Bad: it is outside of what can be stored.
     """
-    seconds = number if abs(number) < _SECONDS_BELOW else number / 1000
     try:
+        seconds = number if abs(number) < _SECONDS_BELOW else number / 1000
         return _EPOCH + dt.timedelta(seconds=seconds)
     except (OverflowError, ValueError):
-        raise Bad(f"{number} is outside 1970 to 2199", "") from None
+        raise Bad("this number of seconds or milliseconds is outside 1970 to 2199", path) from None
 
 
 def _is_number(text: str) -> bool:
