@@ -9,6 +9,9 @@ BIN := $(VENV)/bin
 # Compiled when first imported: most of what comes along (pandas, pyarrow) never is.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
+# Tests run in so many processes; each has a ClickHouse of each kind, in 1 to 2 GB of memory.
+WORKERS ?= 2
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo js test bench lint torture clean
@@ -21,7 +24,7 @@ demo: $(VENV)/.embedded ## a collector with a few journeys, until Ctrl-C (ONCE=1
 
 test: $(VENV)/.dev .tools/.npm ## lint, types, every test on the embedded engine and on a real server
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 js: .tools/.npm ## the browser and Node SDK, into sdk/js/dist
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" node sdk/js/build.mjs

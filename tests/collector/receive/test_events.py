@@ -211,10 +211,10 @@ async def test_400_for_a_body_that_is_no_batch(door: Door, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(EVENT)[:-9]),
-        ("gzip", gzip.compress(EVENT)[:-1]),
+        ("gzip", gzip.compress(EVENT, mtime=0)[:-9]),
+        ("gzip", gzip.compress(EVENT, mtime=0)[:-1]),
         ("gzip", b"no gzip at all"),
-        ("gzip", gzip.compress(EVENT) + b"garbage"),
+        ("gzip", gzip.compress(EVENT, mtime=0) + b"garbage"),
         ("zstd", zstd.compress(EVENT)[:-1]),
         ("zstd", b"no zstd at all"),
     ],
