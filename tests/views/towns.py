@@ -39,6 +39,10 @@ class Happened:
     channel: str
     device_type: str = "phone"
     session: str = ""
+    source: str = ""
+    campaign: str = ""
+    country: str = ""
+    offer: str = ""
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -63,6 +67,10 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         channel=st.sampled_from(["web", "app", "store", ""]),
         device_type=st.sampled_from(["phone", "desktop", ""]),
         session=st.sampled_from(["", "s-1"]),
+        source=st.sampled_from(["", "newsletter", "search"]),
+        campaign=st.sampled_from(["", "spring", "autumn"]),
+        country=st.sampled_from(["", "GB", "DE"]),
+        offer=st.sampled_from(["", "", "gold", "silver"]),
     )
     happened = draw(st.lists(one, min_size=number, max_size=number))
     return [replace(event, made=place) for event, place in zip(happened, made, strict=True)]
@@ -126,16 +134,16 @@ def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
         "stage": event.stage,
         "session_id": event.session,
         "page": {},
-        "campaign": {},
+        "campaign": {"source": event.source, "name": event.campaign},
         "consent": {},
-        "properties": {},
+        "properties": {"offer": event.offer} if event.offer else {},
         "device": {"id": f"{hour}-{event.person}-{event.device}", "type": event.device_type},
         "sent_at": at,
         "received_at": at,
         "source": "test",
         "sdk": {},
         "ip": "",
-        "geo": {},
+        "geo": {"country": event.country},
         "agent": {},
         "clock": {},
         "by_server": False,
