@@ -141,7 +141,7 @@ class Collector(Process):
             "data": self.data,
             "clickhouse": clickhouse,
             "geo_database": geo_database(),
-            "trusted_proxies": 1,
+            "trusted_proxies": '["127.0.0.0/8"]',
         }
         given |= {"keys": json.dumps(KEYS), "max_spool_bytes": 1 << 40} | (settings or {})
         env = {f"STITCHLINE_{name.upper()}": str(value) for name, value in given.items()}

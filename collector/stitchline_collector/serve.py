@@ -36,8 +36,11 @@ from .journeys import journey_text
 from .load import Loader
 from .observe import Observer
 from .rebuild_request import RebuildRequest
-from .receive import Keys, Receiver
+from .receive import Key, Keys, Receiver
 from .receive.body import BodyLimits
+from .receive.key_file import KeyFile, KeyFileError, in_force
+from .receive.proxies import Proxies
+from .receive.rates import AddressRates
 from .replay import Replay
 from .settings import Settings
 from .spool import Folder, Segment, Spool, adopt
@@ -46,6 +49,7 @@ from .stitch import Progress, Stitcher
 from .warehouse import Warehouse
 
 ADOPT_EVERY_S = 5.0
+READ_KEYS_EVERY_S = 1.0
 MAY_BE_ON_ITS_WAY = 8  # segments of a folder: of two tables, not always sealed in the order they were opened
 log = logging.getLogger(__name__)
 
@@ -57,13 +61,15 @@ class Collector:
         settings: The effective settings.
 
     Raises:
-        SettingsError, JourneyError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
+        SettingsError, JourneyError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._spool_path = settings.data_path / "spool"
-        self._keys = Keys(settings.keys)
+        self._key_file = KeyFile(settings.data_path)
+        self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
+        self._keys = Keys(settings.keys, _made_keys(self._key_file))
         self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey_text(settings.journey))
         self._loader = Loader(self._warehouse.session, self._on_gone)
         self._adopted: dict[Path, Folder] = {}
@@ -116,8 +122,8 @@ class Collector:
         started.push_async_callback(self._spool.close)
         self._stitching.start()
         started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
-        self._adopting = asyncio.create_task(self._keep_adopting(), name="adopt")
-        started.callback(self._adopting.cancel)
+        for name, work in (("adopt", self._keep_adopting), ("keys", self._keep_reading_keys)):
+            started.callback(asyncio.create_task(work(), name=name).cancel)  # which also keeps the task alive
         corrections = Corrections(ingest, self._stored, self._may)
         await self._open_sql_port()
         await self._listen(ingest, limits, Replay(ingest, limits, self._warehouse, self._may), corrections)
@@ -133,7 +139,7 @@ class Collector:
             self._warehouse.reader,
             self._may,
             _read_limits(self._settings),
-            development=self._settings.development,
+            development=self._keys.development,
         )
         self._started.push_async_callback(port.stop)
         await port.start(self._settings.sql_port)
@@ -149,7 +155,13 @@ class Collector:
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
         )
-        receiver = Receiver(ingest, self._keys, body_limits, settings.trusted_proxies)
+        receiver = Receiver(
+            ingest,
+            self._keys,
+            body_limits,
+            Proxies(settings.trusted_proxies, settings.proxy_header),
+            AddressRates(settings.max_events_per_s_per_address),
+        )
         observer = Observer(
             receiver,
             ingest,
@@ -218,12 +230,37 @@ class Collector:
             except OSError as error:
                 log.warning("cannot adopt now, trying again: %s", error)
 
+    async def _keep_reading_keys(self) -> None:
+        """Take over what `stitchline keys` changes; what cannot be read changes nothing."""
+        said = ""
+        while True:
+            await asyncio.sleep(READ_KEYS_EVERY_S)
+            try:
+                found = await asyncio.to_thread(self._key_file.state)
+                if found == self._keys_seen:
+                    continue
+                if found is None:
+                    raise FileNotFoundError(f"{self._key_file.path} is gone")
+                self._keys.change(await asyncio.to_thread(_made_keys, self._key_file))
+            except (OSError, KeyFileError) as error:
+                if str(error) != said:
+                    log.error("the keys stay as they were: %s", error)  # noqa: TRY400
+                said = str(error)
+            else:
+                log.info("keys read again from %s", self._key_file.path)
+                self._keys_seen, said = found, ""
+
     def _on_gone(self, segment: Segment) -> None:
         """A segment left the disk (called on the loader's thread)."""
         self._spool.freed(segment.size)
         folder = self._adopted.get(segment.path.parent)
         if folder is not None and folder.remove_if_empty():
             del self._adopted[segment.path.parent]
+
+
+def _made_keys(file: KeyFile) -> list[tuple[bytes, Key]] | None:
+    keys = file.read()
+    return None if keys is None else in_force(keys)
 
 
 def run(settings: Settings, announce: Callable[[Collector], None]) -> None:

@@ -18,7 +18,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict, fields
 
+from .receive.key_file import KeyFile
 from .receive.keys import Key
+from .receive.proxies import Proxies, ProxyHeader
 from .stitch.rules import IdentityRules
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -57,7 +59,8 @@ _TABLE: dict[str, _Documented] = {
     ),
     "keys": _doc(
         (),
-        "Who may send and ask: `[[keys]]` tables with `key`, `kind`, `source`, `max_events_per_s`.",
+        "Who may send and ask: `[[keys]]` tables with `key`, `kind`, `source`, `max_events_per_s`, `origins`; besides those of"
+        " `stitchline keys`.",
         secret=True,
     ),
     "contact_key": _doc(
@@ -75,8 +78,19 @@ _TABLE: dict[str, _Documented] = {
         "",
         "A `.mmdb` file for country, region and city: MaxMind's layout or ip-location-db's. Empty: no geo.",
     ),
+    "max_events_per_s_per_address": _doc(
+        0,
+        "Above it, over bursts of ten seconds, an address (of IPv6 a network of 64 bits) is answered 429, whatever its keys; 0 is no"
+        " limit. Server keys are exempt.",
+    ),
     "trusted_proxies": _doc(
-        0, "Proxies in front of the collector whose X-Forwarded-For entries are believed."
+        (),
+        'Networks of the proxies in front of the collector, as in `["10.0.0.0/8"]`: what they say in `proxy_header` of a sender\'s'
+        " address is believed, and nobody else's word.",
+    ),
+    "proxy_header": _doc(
+        "X-Forwarded-For",
+        "The header in which they say it, `X-Forwarded-For` or `Forwarded`: the one they write themselves, never one they pass on.",
     ),
     "max_body_bytes": _doc(5 * 1024 * 1024, "Largest request body, as sent."),
     "max_inflated_bytes": _doc(20 * 1024 * 1024, "Largest request body, inflated."),
@@ -125,7 +139,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
     require_consent: bool
     geo_database: str
-    trusted_proxies: Annotated[int, Meta(ge=0, le=16)]
+    max_events_per_s_per_address: Annotated[int, Meta(ge=0)]
+    trusted_proxies: tuple[str, ...]
+    proxy_header: ProxyHeader
     max_body_bytes: Positive
     max_inflated_bytes: Positive
     max_batch_events: Positive
@@ -156,8 +172,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def development(self) -> bool:
-        """Whether no key is configured, so that any key is accepted."""
-        return not self.keys
+        """Whether there is no key, neither here nor in the data folder, so that any key is accepted."""
+        return not self.keys and KeyFile(self.data_path).state() is None
 
 
 class SettingsError(ValueError):
@@ -240,6 +256,14 @@ def contact_key(settings: Settings) -> bytes:
     return path.read_text().strip().encode()
 
 
+# Settings that are no single value, and what they are in the environment.
+_AS_JSON = {
+    "keys": "a JSON list of keys",
+    "identity": "a JSON object",
+    "trusted_proxies": "a JSON list of networks",
+}
+
+
 def _from_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
@@ -261,11 +285,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name in ("keys", "identity"):
+    if name in _AS_JSON:
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
-            wanted = "a JSON list of keys" if name == "keys" else "a JSON object"
+            wanted = _AS_JSON[name]
             raise SettingsError(f"{ENVIRONMENT_PREFIX}{name.upper()}: {wanted}, but {error}") from None
     return text
 
@@ -286,8 +310,12 @@ def _check(settings: Settings) -> None:
     if settings.development and not _is_loopback(settings.host):
         raise SettingsError(
             f"host: without keys any key is accepted, so only a loopback address is served, not {settings.host}: "
-            "add [[keys]] to the configuration, or listen on 127.0.0.1"
+            "make one with `stitchline keys create`, add [[keys]] to the configuration, or listen on 127.0.0.1"
         )
+    try:
+        Proxies(settings.trusted_proxies)
+    except ValueError as error:
+        raise SettingsError(f"trusted_proxies: {error}") from None
     if settings.sql_port and not settings.dsn.startswith("chdb:"):
         raise SettingsError(
             "sql_port: it answers from the embedded engine only; with a ClickHouse server, connect your tools to that server"
@@ -312,9 +340,10 @@ def _is_loopback(host: str) -> bool:
 
 def _type_name(annotation: Any) -> str:
     text = getattr(annotation, "__name__", "")
-    if annotation is IdentityRules:
-        return "table"
-    return text if text in ("str", "int", "float", "bool") else "list of tables"
+    if text in ("str", "int", "float", "bool"):
+        return text
+    named = {IdentityRules: "table", ProxyHeader: "str", tuple[str, ...]: "list of str"}
+    return named.get(annotation, "list of tables")
 
 
 _TYPES = get_type_hints(Settings, include_extras=True)

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import fields
 
 from stitchline_collector import settings
+from stitchline_collector.receive.key_file import KeyFile
 from stitchline_collector.settings import Settings, SettingsError, contact_key, describe, load, reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -40,7 +41,7 @@ def test_every_setting_can_stand_in_the_environment() -> None:
     for field in fields(Settings):
         value = getattr(defaults, field.name)
         written = str(value).lower() if isinstance(value, bool) else str(value)
-        text = {"keys": "[]", "identity": "{}"}.get(field.name, written)
+        text = {"keys": "[]", "identity": "{}", "trusted_proxies": "[]"}.get(field.name, written)
         assert load(None, {f"STITCHLINE_{field.name.upper()}": text}) == defaults, field.name
 
 
@@ -108,6 +109,27 @@ def test_without_keys_only_loopback_is_served(host: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.9.9.9"])
 def test_without_keys_any_loopback_address_is_served(host: str) -> None:
     assert load(None, {}, {"host": host}).development
+
+
+def test_a_key_in_the_data_folder_ends_development_mode(tmp_path: Path) -> None:
+    KeyFile(tmp_path).create("read")
+
+    assert not load(None, {}, {"host": "0.0.0.0", "data": str(tmp_path)}).development
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'trusted_proxies = ["10.0.0.1/8"]',
+        'trusted_proxies = ["proxy"]',
+        'proxy_header = "X-Real-IP"',
+        '[[keys]]\nkey = "write-key-1"\norigins = ["shop.example"]',
+        '[[keys]]\nkey = "write-key-1"\norigins = ["https://shop.example/path"]',
+    ],
+)
+def test_what_would_silently_trust_nobody_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match="trusted_proxies|proxy_header|keys"):
+        load(config(tmp_path, text), {})
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "serve": "run a collector",
+    "keys": "make, list and revoke keys",
     "demo": "a collector with a few journeys to look at",
     "journey": "one person's way across devices and channels",
     "why": "why two identifiers are one person, or what stands between them",

@@ -19,9 +19,10 @@ from ..decode import Decoded, Limits, Rejected, Rejection, TooManyEvents, Unread
 from ..ingest import Ingest
 from ..receive import Refusal
 from ..receive.body import BodyLimits, read_body
+from ..receive.cors import refuse_page
 from ..receive.events import Receiver, key_of
 from ..receive.keys import Grant
-from ..receive.refusals import over_rate, too_many, unknown_key, unreadable
+from ..receive.refusals import too_many, unreadable
 from ..wire import Defaults
 from . import posthog, replies, segment, snowplow
 from .opened import Opened, encode
@@ -62,8 +63,13 @@ class Doors:
         paths = dict.fromkeys(path for _, path, _ in taken)
         return [
             *(web.route(method, path, _with_cors(handler)) for method, path, handler in taken),
-            *(web.options(path, preflight) for path in paths),
+            *(web.options(path, self._preflight) for path in paths),
         ]
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        if not self._receiver.keys.take_from(request.headers.get("Origin", "").lower()):
+            return refuse_page()
+        return preflight(request)
 
     def _segment_routes(self) -> list[tuple[str, str, Handler]]:
         batches = ("/v1/batch", "/v1/import", "/v1/b", "/b", "/beacon/v1/batch")
@@ -192,11 +198,12 @@ class Doors:
 
     async def _store(self, request: web.Request, decoded: Decoded, grant: Grant, dialect: str) -> None:
         origin = self._receiver.origin(request, grant)
+        address = origin.ip
         if "SP-Anonymous" in request.headers:
             origin = origin.without_address()
         accepted = self._ingest.take(decoded, origin, dialect)
         del decoded  # what waits for the disk must not hold the memory of thousands of requests
-        await self._receiver.stored(accepted, grant)
+        await self._receiver.stored(accepted, grant, address)
 
     async def _keep_start(self, request: web.Request, answers: Replies, dialect: str) -> web.Response:
         """Keep the beginning of a body that is too large; the rest is read, or its sender would not hear the answer."""
@@ -224,24 +231,15 @@ class Doors:
         A Snowplow tracker has none: its app id or the vendor in its address is looked up instead.
         """
         vendor = request.match_info.get("vendor") or snowplow.VENDOR
-        given = [
-            key
-            for key in (
+        return self._receiver.admit(
+            request,
+            (
                 _basic_key(request) or key_of(request),
                 request.query.get("writeKey", ""),
                 in_body,
                 vendor if answers.is_keyless else "",
-            )
-            if key
-        ]
-        for key in given:
-            grant = self._receiver.keys.grant(key, "write")
-            if grant is not None:
-                wait_s = grant.wait_s()
-                if wait_s:
-                    raise over_rate(wait_s)
-                return grant
-        raise unknown_key(given=bool(given))
+            ),
+        )
 
 
 async def _read_ends(request: web.Request, timeout_s: float) -> tuple[bytes, bytes, int]:
@@ -292,7 +290,7 @@ def _cors(origin: str) -> dict[str, str]:
     }
 
 
-async def preflight(request: web.Request) -> web.Response:
+def preflight(request: web.Request) -> web.Response:
     """Allow what the page asks for: `Authorization`, `X-Retry-Count`, `SP-Anonymous` and what clients will add."""
     headers = _cors(request.headers.get("Origin", "*")) | {
         "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",

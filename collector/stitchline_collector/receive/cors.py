@@ -1,6 +1,13 @@
-"""Pages of any site may send: write keys are public, and no cookie means anything here (the Fetch standard, section 3.3)."""
+"""Pages of any site may read an answer: write keys are public, and no cookie means anything here (the Fetch standard, section 3.3).
+
+Which pages may *send* is checked against the key, not left to browsers: `Receiver.admit`. A refusal can be read by every page, or
+its client would take it for a broken network and try for ever. A preflight has no key; it is refused where no key at all
+would take events from the page.
+"""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -23,7 +30,24 @@ def allow(request: web.Request, answer: web.Response) -> web.Response:
     return answer
 
 
-async def preflight(_request: web.Request) -> web.Response:
+def page_origin(request: web.Request) -> str:
+    """Scheme, host and port of the page that sent a request; empty when the browser does not tell, or it is none.
+
+    Images and same-origin GETs have no `Origin`, but mostly a `Referer`.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        page = urlsplit(request.headers.get("Referer", ""))
+        origin = f"{page.scheme}://{page.netloc}" if page.netloc else ""
+    return origin.lower()
+
+
+def refuse_page() -> web.Response:
+    """Say to a browser that the page may not send."""
+    return web.Response(status=403)
+
+
+def preflight() -> web.Response:
     """Say to a browser that it may send the key, JSON, and compressed."""
     return web.Response(
         status=204,

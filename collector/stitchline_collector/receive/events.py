@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
 from .body import BodyLimits, read_body
-from .cors import allow, preflight
+from .cors import allow, page_origin, preflight, refuse_page
 from .keys import Grant, Keys
 from .origin import Accepted, Ingest, NotDurable, Origin
 from .pixel import GIF, GIF_HEADERS, pixel_batch
-from .refusals import Refusal, over_rate, unavailable, unknown_key
+from .proxies import Proxies
+from .rates import AddressRates
+from .refusals import Refusal, foreign_page, over_rate, unavailable, unknown_key
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
@@ -27,36 +29,46 @@ class Receiver:
         ingest: Reads a body and begins to store it.
         keys: Who may send.
         limits: How large and how slow a body may be.
-        trusted_proxies: Proxies in front of the collector; that many entries at the end of X-Forwarded-For are believed.
+        proxies: Whose word on a sender's address is believed; None is nobody's.
+        addresses: How much may come from one address; None is any amount.
 
     Attributes:
         keys: Who may send.
         replies: Requests by status.
     """
 
-    def __init__(self, ingest: Ingest, keys: Keys, limits: BodyLimits, trusted_proxies: int = 0) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        keys: Keys,
+        limits: BodyLimits,
+        proxies: Proxies | None = None,
+        addresses: AddressRates | None = None,
+    ) -> None:
         self._ingest = ingest
         self.keys = keys
         self._limits = limits
-        self._trusted_proxies = trusted_proxies
+        self._proxies = proxies or Proxies()
+        self._addresses = addresses or AddressRates()
         self.replies: Counter[int] = Counter()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
         return [
             web.post("/v1/events", self.events),
-            web.options("/v1/events", preflight),
+            web.options("/v1/events", self.preflight),
             web.get("/v1/pixel.gif", self.pixel, allow_head=False),
         ]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Take a batch; answers when it is durable."""
         try:
-            grant = self._grant(request)
+            grant = self.admit(request, (key_of(request),))
             body = await read_body(request, self._limits)
-            accepted = self._ingest(body, self.origin(request, grant))
+            origin = self.origin(request, grant)
+            accepted = self._ingest(body, origin)
             del body  # what waits for the disk must not hold the memory of thousands of requests
-            await self.stored(accepted, grant)
+            await self.stored(accepted, grant, origin.ip)
         except Refusal as refusal:
             self.replies[refusal.status] += 1
             return allow(request, refusal.response())
@@ -71,49 +83,69 @@ class Receiver:
         """Take an event from an image's address; always answers with an image, so that no mail shows a broken one."""
         status = 200
         try:
-            grant = self._grant(request)
-            accepted = self._ingest(pixel_batch(request.query), self.origin(request, grant))
-            await self.stored(accepted, grant)
+            grant = self.admit(request, (key_of(request),))
+            origin = self.origin(request, grant)
+            accepted = self._ingest(pixel_batch(request.query), origin)
+            await self.stored(accepted, grant, origin.ip)
         except Refusal as refusal:
             status = refusal.status
         self.replies[status] += 1
         return web.Response(status=status, body=GIF, headers=GIF_HEADERS)
 
-    async def stored(self, accepted: Accepted, grant: Grant) -> None:
+    async def preflight(self, request: web.Request) -> web.Response:
+        """Tell a browser what it may send; nothing, when there is no key that the page could use."""
+        if not self.keys.take_from(request.headers.get("Origin", "").lower()):
+            return refuse_page()
+        return preflight()
+
+    async def stored(self, accepted: Accepted, grant: Grant, address: str) -> None:
         """Wait until it is on disk.
+
+        Args:
+            accepted: What is being stored.
+            grant: With which it came; its rate pays for it.
+            address: From where, which pays too; empty for a server's key.
 
         Raises:
             Refusal: it could not be put there.
         """
-        grant.spend(accepted.accepted + len(accepted.rejected))
+        events = accepted.accepted + len(accepted.rejected)
+        grant.spend(events)
+        if not grant.is_server:
+            self._addresses.spend(address, events)
         try:
             for stored in accepted.stored:
                 await stored
         except NotDurable as error:
             raise unavailable(str(error)) from None
 
-    def _grant(self, request: web.Request) -> Grant:
-        key = key_of(request)
-        grant = self.keys.grant(key, "write")
-        if grant is None:
-            raise unknown_key(given=bool(key))
+    def admit(self, request: web.Request, keys: Sequence[str]) -> Grant:
+        """What the first of the keys that may send allows.
+
+        Raises:
+            Refusal: none of them may, the page may not use it, or there was too much of the key or from the address.
+        """
+        grant = next((found for key in keys if (found := self.keys.grant(key, "write"))), None)
+        if grant is None or not grant.is_server:
+            address = self._proxies.address(request)
+            wait_s = self._addresses.wait_s(address)
+            if wait_s:
+                raise over_rate(wait_s, "this address's")
+            if grant is None:
+                self._addresses.spend(address, 1)
+                raise unknown_key(given=any(keys))
+        if grant.is_for_pages and not grant.takes_from(page_origin(request)):
+            raise foreign_page()
         wait_s = grant.wait_s()
         if wait_s:
-            raise over_rate(wait_s)
+            raise over_rate(wait_s, "this key's")
         return grant
 
     def origin(self, request: web.Request, grant: Grant) -> Origin:
         """Where a request came from; nothing of a server's own address and agent."""
         if grant.is_server:
             return Origin(grant.source, by_server=True)
-        return Origin(grant.source, self._ip(request), request.headers.get("User-Agent", ""))
-
-    def _ip(self, request: web.Request) -> str:
-        if self._trusted_proxies:
-            hops = request.headers.get("X-Forwarded-For", "").split(",")
-            if len(hops) >= self._trusted_proxies:
-                return hops[-self._trusted_proxies].strip()
-        return request.remote or ""
+        return Origin(grant.source, self._proxies.address(request), request.headers.get("User-Agent", ""))
 
 
 def key_of(request: web.Request) -> str:

@@ -1,19 +1,36 @@
-"""Who may do what: write keys, server keys, read keys, admin keys, and each key's rate."""
+"""Who may do what: write keys, server keys, read keys, admin keys, from which pages, and each key's rate."""
 
 from __future__ import annotations
 
-import time
-from typing import Literal
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+from .rates import Rate
 
 KeyKind = Literal["write", "server", "read", "admin"]
+PAGE_ORIGIN = r"^[a-z][a-z0-9+.-]*://(\*\.)?[^/*@\sA-Z]+$"
+PageOrigin = Annotated[str, Meta(pattern=PAGE_ORIGIN)]
+"""Scheme, host and port of pages, as browsers send it; `https://*.shop.example` stands for every host under that name."""
 _MAY: dict[KeyKind, frozenset[str]] = {
     "write": frozenset({"write"}),
     "server": frozenset({"write"}),
     "read": frozenset({"read"}),
     "admin": frozenset({"read", "admin"}),
 }
+
+
+def digest(key: str) -> bytes:
+    """A key's SHA-256, under which it is kept and looked up.
+
+    A slow hash, as for passwords, would gain nothing: a key of 256 random bits is not found by trying, whatever a try costs, and
+    this runs for every request. Looking up the hash also takes the same time whoever asks with whatever key: how long a
+    comparison lasts tells of the hash, of which nobody can choose the beginning.
+    """
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,57 +42,82 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             describe that server, so they are not recorded. `read` may ask, `admin` may also replay.
         source: The name under which its events are stored.
         max_events_per_s: Rate above which it is answered 429, over bursts of ten seconds; 0 is no limit.
+        origins: Pages that may use it; empty is everybody.
     """
 
     key: str
     kind: KeyKind = "write"
     source: str = ""
     max_events_per_s: int = 0
+    origins: tuple[PageOrigin, ...] = ()
 
 
 class Grant:
     """A key in use: what it may do and how much of its rate is left."""
 
-    BURST_S = 10
-
     def __init__(self, key: Key) -> None:
+        self.terms = key
         self.source = key.source
         self.is_server = key.kind == "server"
-        self._rate = key.max_events_per_s
-        self._left = float(self._rate * self.BURST_S)
-        self._at = time.monotonic()
+        self.is_for_pages = bool(key.origins)
         self._may = _MAY[key.kind]
+        rate = Rate(key.max_events_per_s)
+        self.wait_s, self.spend = rate.wait_s, rate.spend
 
     def may(self, right: str) -> bool:
         """Whether the key has a right: `write`, `read` or `admin`."""
         return right in self._may
 
-    def wait_s(self) -> int:
-        """Seconds until the key may send again; 0 now."""
-        if not self._rate:
-            return 0
-        now = time.monotonic()
-        self._left = min(self._rate * self.BURST_S, self._left + (now - self._at) * self._rate)
-        self._at = now
-        return 0 if self._left > 0 else int(-self._left / self._rate) + 1
-
-    def spend(self, events: int) -> None:
-        """Take events off the key's rate; a batch may overdraw it, and then the next one waits."""
-        if self._rate:
-            self._left -= events
+    def takes_from(self, origin: str) -> bool:
+        """Whether pages of an origin may use it."""
+        return not self.is_for_pages or any(_covers(allowed, origin) for allowed in self.terms.origins)
 
 
 class Keys:
-    """The configured keys; without any, development mode: every key may do everything."""
+    """The keys; without any, development mode: every key may do everything.
 
-    def __init__(self, keys: tuple[Key, ...]) -> None:
-        self._grants = {key.key: Grant(key) for key in keys}
-        self.development = not keys
+    Args:
+        keys: The configured ones.
+        made: Those of `stitchline keys`, by their hashes; None while none was ever made.
+    """
+
+    def __init__(self, keys: tuple[Key, ...], made: Iterable[tuple[bytes, Key]] | None = None) -> None:
+        self._configured = {digest(key.key): Grant(key) for key in keys}
         self._anyone = Grant(Key("", "write", "development"))
+        self._grants = self._configured
+        self.development = not keys
+        self.change(made)
+
+    def change(self, made: Iterable[tuple[bytes, Key]] | None) -> None:
+        """Take other made keys from now on; one that stays keeps what is left of its rate."""
+        if made is None:
+            return
+        before, self._grants = self._grants, dict(self._configured)
+        for hashed, terms in made:
+            grant = before.get(hashed)
+            kept = grant is not None and grant.terms == terms
+            self._grants.setdefault(hashed, grant if grant is not None and kept else Grant(terms))
+        self.development = False
 
     def grant(self, key: str, right: str) -> Grant | None:
         """What a key is allowed, None when it lacks the right."""
         if self.development:
             return self._anyone if key else None
-        grant = self._grants.get(key)
+        grant = self._grants.get(digest(key))
         return grant if grant is not None and grant.may(right) else None
+
+    def take_from(self, origin: str) -> bool:
+        """Whether there is a key with which pages of an origin may send."""
+        if self.development:
+            return True
+        return any(grant.may("write") and grant.takes_from(origin) for grant in self._grants.values())
+
+
+def _covers(allowed: str, origin: str) -> bool:
+    scheme, any_host, name = allowed.partition("://*")
+    return allowed == origin or (
+        bool(any_host)
+        and origin.startswith(f"{scheme}://")
+        and origin.endswith(name)
+        and len(origin) > len(scheme) + len("://") + len(name)
+    )

@@ -62,9 +62,18 @@ def unknown_encoding(name: str) -> Refusal:
     return Refusal(415, f"unknown Content-Encoding {name!r}", "send gzip, zstd or none")
 
 
-def over_rate(retry_after_s: int) -> Refusal:
-    """429: the key's rate is used up."""
-    return Refusal(429, "over this key's rate", "send again after Retry-After seconds", retry_after_s)
+def foreign_page() -> Refusal:
+    """403: the key is for pages of other sites, or for pages only."""
+    return Refusal(
+        403,
+        "this key is for pages of certain origins, and this request comes from none of them",
+        "add the page's origin to the key, or send with a key without origins",
+    )
+
+
+def over_rate(retry_after_s: int, whose: str) -> Refusal:
+    """429: the rate of a key or an address is used up."""
+    return Refusal(429, f"over {whose} rate", "send again after Retry-After seconds", retry_after_s)
 
 
 def unavailable(why: str) -> Refusal:

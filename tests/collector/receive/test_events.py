@@ -24,6 +24,8 @@ from stitchline_collector.enrich.privacy import Privacy
 from stitchline_collector.ingest import Ingest
 from stitchline_collector.receive import Key, Keys, Receiver
 from stitchline_collector.receive.body import BodyLimits
+from stitchline_collector.receive.proxies import Proxies
+from stitchline_collector.receive.rates import AddressRates
 from stitchline_collector.rows import EVENT_COLUMNS
 from stitchline_collector.spool import Folder, Spool, read_lines
 from stitchline_collector.spool.writer import Seal
@@ -42,7 +44,13 @@ class Door:
     """The event path of a collector behind a real port, with its spool."""
 
     def __init__(
-        self, path: Path, *keys: Key, max_spool_bytes: int = 1 << 30, body_timeout_s: float = 5
+        self,
+        path: Path,
+        *keys: Key,
+        max_spool_bytes: int = 1 << 30,
+        body_timeout_s: float = 5,
+        address_rate: int = 0,
+        proxies: Proxies | None = None,
     ) -> None:
         self.path = path
         self.folder = Folder.create(path)
@@ -50,7 +58,8 @@ class Door:
         enricher = Enricher(Contacts(b"k" * 32), Privacy(), GeoDatabase())
         self.ingest = Ingest(Limits(max_batch_events=10), enricher, self.spool)
         limits = BodyLimits(MAX_BODY, MAX_INFLATED, body_timeout_s)
-        self.receiver = Receiver(self.ingest, Keys(keys), limits, trusted_proxies=1)
+        proxies = proxies or Proxies(["127.0.0.0/8"])
+        self.receiver = Receiver(self.ingest, Keys(keys), limits, proxies, AddressRates(address_rate))
         app = web.Application(client_max_size=MAX_BODY)
         app.add_routes(self.receiver.routes())
         self.server = TestServer(app)
@@ -362,6 +371,92 @@ async def test_one_keys_rate_is_not_anothers(opened: Opener) -> None:
     assert (await door.post(EVENT, {"Authorization": "Bearer write-key-2"}))[0] == 200
 
 
+async def test_429_over_an_addresss_rate_whatever_its_keys(opened: Opener) -> None:
+    door = await opened(
+        Key("write-key-1"), Key("write-key-2"), Key("server-key-1", "server", "backend"), address_rate=1
+    )
+    batch = json.dumps({"events": [{"type": "page"}] * 10}).encode()
+    one, other = {"X-Forwarded-For": "203.0.113.77"}, {"X-Forwarded-For": "203.0.113.78"}
+    for _ in range(2):
+        await door.post(batch, one)
+
+    status, headers, answer = await door.post(EVENT, {**one, "Authorization": "Bearer write-key-2"})
+    assert (status, answer["error"]) == (429, "over this address's rate")
+    assert int(headers["Retry-After"]) >= 1
+    assert (await door.post(EVENT, other))[0] == 200
+    assert (await door.post(EVENT, {**one, "Authorization": "Bearer server-key-1"}))[0] == 200
+
+
+async def test_who_tries_keys_is_slowed_down(opened: Opener) -> None:
+    door = await opened(Key("write-key-1"), address_rate=1)
+
+    statuses = [(await door.post(EVENT, {"Authorization": f"Bearer guess-{i}"}))[0] for i in range(30)]
+
+    assert statuses[:10] == [401] * 10
+    assert 429 in statuses
+
+
+async def test_all_of_an_ipv6_network_share_one_rate(opened: Opener) -> None:
+    door = await opened(Key("write-key-1"), address_rate=1)
+    batch = json.dumps({"events": [{"type": "page"}] * 10}).encode()
+    for host in (1, 2):
+        await door.post(batch, {"X-Forwarded-For": f"2001:db8::{host}"})
+
+    assert (await door.post(EVENT, {"X-Forwarded-For": "2001:db8::3"}))[0] == 429
+    assert (await door.post(EVENT, {"X-Forwarded-For": "2001:db8:0:1::3"}))[0] == 200
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+
+FOR_PAGES = Key("write-key-1", source="web", origins=("https://shop.example", "https://*.shop.example:8443"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://shop.example"}, 200),
+        ({"Origin": "https://SHOP.example"}, 200),
+        ({"Origin": "https://a.b.shop.example:8443"}, 200),
+        ({"Referer": "https://shop.example/cart?x=1"}, 200),
+        ({"Origin": "https://shop.example:8443"}, 403),
+        ({"Origin": "https://a.shop.example"}, 403),
+        ({"Origin": "https://.shop.example:8443"}, 403),
+        ({"Origin": "https://evilshop.example:8443"}, 403),
+        ({"Origin": "http://shop.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://other.example", "Referer": "https://shop.example/"}, 403),
+        ({"Referer": "https://other.example/https://shop.example"}, 403),
+        ({}, 403),
+    ],
+)
+async def test_a_key_for_pages_takes_nothing_from_elsewhere(
+    opened: Opener, headers: dict[str, str], status: int
+) -> None:
+    door = await opened(FOR_PAGES)
+
+    assert (await door.post(EVENT, headers))[0] == status
+    assert len(door.stored()) == (status == 200)
+
+
+async def test_a_key_without_origins_takes_events_from_every_page(door: Door) -> None:
+    assert (await door.post(EVENT, {"Origin": "https://other.example"}))[0] == 200
+
+
+async def test_a_preflight_is_refused_where_no_key_takes_events_from_the_page(opened: Opener) -> None:
+    closed = await opened(FOR_PAGES, Key("read-key-1", "read"))
+    half_open = await opened(FOR_PAGES, Key("write-key-2"))
+    asked = {"Origin": "https://other.example", "Access-Control-Request-Method": "POST"}
+
+    for door, headers, allowed in (
+        (closed, asked, None),
+        (closed, asked | {"Origin": "https://shop.example"}, "*"),
+        (half_open, asked, "*"),
+    ):
+        async with door.client.options("/v1/events", headers=headers) as answer:
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+            assert answer.status == (204 if allowed else 403)
+
+
 async def test_503_while_the_spool_is_full(opened: Opener) -> None:
     door = await opened(Key("write-key-1"), max_spool_bytes=1)
     assert (await door.post(EVENT))[0] == 200
@@ -453,6 +548,45 @@ async def test_the_address_comes_from_the_trusted_proxy_and_is_cut(door: Door) -
     await door.post(EVENT, {"X-Forwarded-For": "1.2.3.4, 203.0.113.77"})
 
     assert door.stored()[0]["ip"] == "203.0.113.0"
+
+
+FORWARDED = Proxies(["127.0.0.0/8", "10.0.0.0/8", "2001:db8:1::/48"], "Forwarded")
+TWO_HOPS = Proxies(["127.0.0.0/8", "10.0.0.0/8"])
+
+
+@pytest.mark.parametrize(
+    ("proxies", "headers", "address"),
+    [
+        (Proxies(["10.0.0.0/8"]), {"X-Forwarded-For": "203.0.113.77"}, "127.0.0.0"),
+        (TWO_HOPS, {"X-Forwarded-For": "1.2.3.4, 203.0.113.77, 10.1.1.1"}, "203.0.113.0"),
+        (TWO_HOPS, {"X-Forwarded-For": "203.0.113.77:4711"}, "203.0.113.0"),
+        (TWO_HOPS, {"X-Forwarded-For": "10.1.1.1"}, "10.1.1.0"),
+        (TWO_HOPS, {"X-Forwarded-For": "203.0.113.77, unknown"}, ""),
+        (TWO_HOPS, {}, "127.0.0.0"),
+        (TWO_HOPS, {"Forwarded": "for=203.0.113.77"}, "127.0.0.0"),
+        (FORWARDED, {"X-Forwarded-For": "203.0.113.77"}, "127.0.0.0"),
+        (
+            FORWARDED,
+            {"Forwarded": 'for=1.2.3.4, For="203.0.113.77:80";by=10.0.0.1;proto=https'},
+            "203.0.113.0",
+        ),
+        (
+            FORWARDED,
+            {"Forwarded": 'proto=https;for="[2001:db8:2::1]:443", for="[2001:db8:1::1]"'},
+            "2001:db8:2::",
+        ),
+        (FORWARDED, {"Forwarded": 'for=1.2.3.4, for="_a, for=5.6.7.8"'}, ""),
+        (FORWARDED, {"Forwarded": "for=1.2.3.4, proto=https"}, ""),
+    ],
+    ids=range(12),
+)
+async def test_only_a_trusted_proxy_is_believed_and_only_in_its_own_header(
+    opened: Opener, proxies: Proxies, headers: dict[str, str], address: str
+) -> None:
+    door = await opened(Key("write-key-1"), proxies=proxies)
+    await door.post(EVENT, headers)
+
+    assert door.stored()[0]["ip"] == address
 
 
 async def test_of_a_servers_requests_neither_address_nor_agent_are_kept(opened: Opener) -> None:
