@@ -96,11 +96,12 @@ _IMAGE = {"image/gif": {}}
 _WHY = {
     "400": "the request cannot be understood",
     "401": "no key, or one that may not",
+    "403": "the key is for pages of other origins",
     "404": "nobody was seen with this",
     "408": "the body did not arrive in time",
     "413": "too large, also after inflating",
     "415": "unknown Content-Encoding",
-    "429": "over the key's rate; see Retry-After",
+    "429": "over the rate of the key or of the address; see Retry-After",
     "503": "not now; see Retry-After",
 }
 
@@ -143,7 +144,7 @@ def paths() -> dict[str, Json]:
             "post": _operation(
                 "Take a batch; answers when it is durable",
                 _ref(Acknowledgement),
-                "400 401 408 413 415 429 503",
+                "400 401 403 408 413 415 429 503",
                 body=_ref(Batch),
                 key="write",
             )

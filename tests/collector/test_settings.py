@@ -128,7 +128,7 @@ def test_a_key_in_the_data_folder_ends_development_mode(tmp_path: Path) -> None:
     ],
 )
 def test_what_would_silently_trust_nobody_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(SettingsError, match="trusted_proxies|proxy_header|keys"):
+    with pytest.raises(SettingsError, match=r"trusted_proxies|proxy_header|keys"):
         load(config(tmp_path, text), {})
 
 

@@ -131,6 +131,19 @@ async def test_what_is_on_disk_is_answered_200_in_the_client_s_own_words(house: 
 
 
 @each
+async def test_a_key_for_pages_takes_nothing_from_elsewhere(house: Opener, body: Body) -> None:
+    one = await house(Key(KEY, source="web", origins=("https://shop.example",)))
+    path, content = body()
+    for origin, allowed in (("https://other.example", False), ("https://shop.example", True)):
+        status, headers, _ = await one.send(path, content, headers={"Origin": origin})
+        # A refusal can be read by the page, or its client would take it for a broken network.
+        assert (status, headers["Access-Control-Allow-Origin"]) == (200 if allowed else 403, origin)
+        _, headers, _ = await one.send(path, method="OPTIONS", headers={"Origin": origin})
+        assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert len(one.stored()) == 1
+
+
+@each
 async def test_a_full_spool_is_503_with_retry_after(house: Opener, body: Body) -> None:
     one = await house(max_spool_bytes=1)
     await one.send(
