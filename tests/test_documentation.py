@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -12,3 +13,15 @@ def test_settings_and_decisions_stand_in_their_pages_as_they_are() -> None:
     pages = runpy.run_path(str(ROOT / "tools" / "write_pages.py"))["pages"]()
     stale = [path.name for path, text in pages.items() if path.read_text() != text]
     assert stale == [], "run .venv/bin/python tools/write_pages.py"
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    missing = []
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text()):
+            file = ROOT / path
+            if not file.exists() or not re.search(
+                rf"^\s*(async )?def {name}\(", file.read_text(), re.MULTILINE
+            ):
+                missing.append(f"{page.name}: {path}::{name}")
+    assert missing == []
