@@ -10,7 +10,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dialects, footprint, freshness, identity, ingest, load, report, results, sdk, sustained
+from benchmarks import (
+    dialects,
+    footprint,
+    freshness,
+    identity,
+    ingest,
+    load,
+    report,
+    results,
+    sdk,
+    steps,
+    sustained,
+)
 from benchmarks.processes import Failed
 from benchmarks.results import Finding, Run
 
@@ -23,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "bytes": footprint.measure,
     "identity": identity.measure,
     "dialects": dialects.measure,
+    "steps": steps.measure,
 }
 
 BUSY = 0.3  # load average of a minute above which the machine is not quiet

@@ -24,7 +24,7 @@ from stitchline_collector.decode import Limits, decode
 from stitchline_collector.enrich import Arrival
 from stitchline_collector.enrich.clock import Clocks
 from stitchline_collector.enrich.contacts import Contacts
-from stitchline_collector.enrich.pipeline import _rows
+from stitchline_collector.enrich.pipeline import rows_of
 from stitchline_collector.enrich.privacy import Privacy
 from tests.spec.vectors import FOLDER, cases
 
@@ -164,7 +164,7 @@ def test_the_collector_keeps_identifiers_by_consent(case: Case) -> None:
     }
     decoded = decode(json.dumps({"device": {"id": "d"}, "events": [event]}).encode(), Limits())
     arrival = Arrival(dt.datetime.now(dt.UTC), "test")
-    rows = _rows(decoded, arrival)
+    rows = rows_of(decoded, arrival)
     Privacy(required=case["given"]["require_consent"])(arrival, rows)
     row = rows[0]
     kept = [bool(row.identifiers), bool(row.session_id), bool(row.seq), bool(getattr(row.tail, "id", ""))]
@@ -207,7 +207,7 @@ def test_the_collector_corrects_what_delay_cannot_explain(case: Case) -> None:
         decoded = decode(json.dumps(body).encode(), Limits())
         received = dt.datetime.fromtimestamp(request["received_at_ms"] / 1000, dt.UTC)
         arrival = Arrival(received, "test", sent_at=decoded.defaults.sent_at, sender="d")
-        rows = _rows(decoded, arrival)
+        rows = rows_of(decoded, arrival)
         clocks(arrival, rows)
         corrected = [round(row.occurred_at.timestamp() * 1000) for row in rows]
         said.append({"offset_ms": arrival.clock.offset_ms, "occurred_at_ms": corrected})

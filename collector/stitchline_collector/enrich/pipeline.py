@@ -40,10 +40,7 @@ class Enricher:
 
     def rows(self, decoded: Decoded, arrival: Arrival) -> list[Row]:
         """One row per event of the batch, in order."""
-        arrival.sent_at = decoded.defaults.sent_at
-        arrival.sdk = decoded.defaults.sdk
-        arrival.sender = decoded.defaults.device.id
-        rows = _rows(decoded, arrival)
+        rows = rows_of(decoded, arrival)
         for step in self.steps:
             step(arrival, rows)
         return rows
@@ -62,8 +59,10 @@ def lines(arrival: Arrival, rows: list[Row]) -> bytes:
     return encode_lines(rows)
 
 
-def _rows(decoded: Decoded, arrival: Arrival) -> list[Row]:
+def rows_of(decoded: Decoded, arrival: Arrival) -> list[Row]:
+    """The rows before any step; the arrival is told what the batch says for all its events."""
     batch = decoded.defaults
+    arrival.sent_at, arrival.sdk, arrival.sender = batch.sent_at, batch.sdk, batch.device.id
     device, identifiers, consent = batch.device, batch.identifiers, batch.consent
     rows: list[Row] = []
     for event in decoded.events:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stitchline_collector.decode import Limits, decode
 from stitchline_collector.enrich import Arrival
 from stitchline_collector.enrich.clock import Clocks
-from stitchline_collector.enrich.pipeline import _rows
+from stitchline_collector.enrich.pipeline import rows_of
 from stitchline_collector.rows import Row
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
@@ -33,7 +33,7 @@ def send(
     decoded = decode(msgspec.json.encode(body), Limits())
     assert decoded.rejected == []
     arrival = Arrival(received, "test", sent_at=decoded.defaults.sent_at, sender=device)
-    rows = _rows(decoded, arrival)
+    rows = rows_of(decoded, arrival)
     clocks(arrival, rows)
     return arrival, rows[0]
 
