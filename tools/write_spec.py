@@ -181,6 +181,31 @@ def paths() -> dict[str, Json]:
                 key="read",
             )
         },
+        "/v1/segments": {
+            "get": _operation("List the segments with their sizes", _ANY, "400 401 503", key="read")
+        },
+        "/v1/segments/{name}": {
+            "get": _operation(
+                "Tell a segment's members",
+                _ANY,
+                "400 401 404 503",
+                parameters=_path("name") + _query(limit="so many at most; 100 without"),
+                key="read",
+            )
+        },
+        "/v1/segments/{name}/export": {
+            "get": _operation(
+                "Tell a segment's members who have agreed, with identifiers",
+                _ANY,
+                "400 401 404 503",
+                parameters=_path("name")
+                + _query(
+                    namespaces="of identifiers, separated by commas; user without",
+                    format="a ClickHouse format; CSVWithNames without",
+                ),
+                key="read",
+            )
+        },
         "/v1/people/{namespace}/{value}": {
             "get": _operation(
                 "Tell one person, with the latest events",

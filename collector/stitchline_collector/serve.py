@@ -42,6 +42,7 @@ from .receive.key_file import KeyFile, KeyFileError, in_force
 from .receive.proxies import Proxies
 from .receive.rates import AddressRates
 from .replay import Replay
+from .segments import SegmentRoutes, segments_in
 from .settings import Settings
 from .spool import Folder, Segment, Spool, adopt
 from .spool.writer import Seal
@@ -61,7 +62,8 @@ class Collector:
         settings: The effective settings.
 
     Raises:
-        SettingsError, JourneyError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
+        SettingsError, JourneyError, SegmentError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be
+            served.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,6 +73,7 @@ class Collector:
         self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
         self._keys = Keys(settings.keys, _made_keys(self._key_file))
         self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey_text(settings.journey))
+        self._segments = segments_in(settings.segments)
         self._loader = Loader(self._warehouse.session, self._on_gone)
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
@@ -177,6 +180,7 @@ class Collector:
             receiver,
             observer,
             self._asking,
+            SegmentRoutes(self._segments, self._asking),
             replay,
             corrections,
             RebuildRequest(self._ask_for_rebuild, self._may),

@@ -117,6 +117,7 @@ _TABLE: dict[str, _Documented] = {
         "",
         "A `journey.toml` with stages and milestones, see docs/analysts.md. Empty: the one given last holds.",
     ),
+    "segments": _doc("", "Folder of segments, a `.toml` file each, see docs/activation.md. Empty: none."),
     "sql_timeout_s": _doc(30.0, "Longest run of one query of `/v1/sql`."),
     "sql_max_rows": _doc(1_000_000, "Most rows one query of `/v1/sql` may return."),
     "sql_max_memory_bytes": _doc(2 * 1024**3, "Most memory one query of `/v1/sql` may use."),
@@ -155,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stitch_interval_s: Seconds
     identity: IdentityRules
     journey: str
+    segments: str
     sql_timeout_s: Seconds
     sql_max_rows: Positive
     sql_max_memory_bytes: Positive

@@ -41,23 +41,26 @@ class Asking:
         may: whether a key has a right; ours is `read`.
         stored: an identifier's value as the tables hold it, from what a human types; empty if it can be none.
         threads: questions that run at the same time.
+
+    Attributes:
+        readers: the pool they run in.
     """
 
     def __init__(self, connect: Callable[[], Reader], may: May, stored: Stored, threads: int = 4) -> None:
-        self._readers = Readers(connect, threads)
+        self.readers = self._readers = Readers(connect, threads)
         self._may = may
         self._stored = stored
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
         return [
-            web.post("/v1/sql", self._guarded(self.sql)),
-            web.get("/v1/queries", self._guarded(self.queries)),
-            web.get("/v1/queries/{name}", self._guarded(self.query)),
-            web.get("/v1/people/{namespace}/{value:.+}", self._guarded(self.people)),
-            web.get("/v1/journey/{namespace}/{value:.+}", self._guarded(self.journey)),
-            web.get("/v1/identity/why", self._guarded(self.why)),
-            web.get("/v1/tail", self._guarded(self.tail)),
+            web.post("/v1/sql", self.guarded(self.sql)),
+            web.get("/v1/queries", self.guarded(self.queries)),
+            web.get("/v1/queries/{name}", self.guarded(self.query)),
+            web.get("/v1/people/{namespace}/{value:.+}", self.guarded(self.people)),
+            web.get("/v1/journey/{namespace}/{value:.+}", self.guarded(self.journey)),
+            web.get("/v1/identity/why", self.guarded(self.why)),
+            web.get("/v1/tail", self.guarded(self.tail)),
         ]
 
     def close(self) -> None:
@@ -156,7 +159,9 @@ class Asking:
             raise Refusal(400, f"{value!r} cannot be an identifier of {namespace!r}", hint)
         return who
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def guarded(self, handler: Handler) -> Handler:
+        """A handler that only who may read gets to, and whose refusals and missing answers are told as here."""
+
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 self._check(request)

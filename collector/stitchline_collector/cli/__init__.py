@@ -20,6 +20,7 @@ COMMANDS = {
     "identity": "how stitching is doing",
     "tail": "events as they arrive",
     "query": "answers about journeys: funnels and more, by name",
+    "segment": "named sets of people: sizes, members, exports",
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
     "failed": "list and replay rejected events",

@@ -6,15 +6,13 @@ Enters: the text of a file. Leaves: a `Journey`. Guaranteed: an error names the 
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from .conditions import ConditionError, compiled
+from .lines import Lines, seconds, toml
 
 STAGES = ("awareness", "consideration", "purchase", "onboarding", "retention", "advocacy")
-_UNITS_S = {"minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
-_WITHIN = re.compile(r"([1-9]\d{0,5}) (minute|hour|day|week)s?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEYS = ("name", "stage", "event", "when", "within")
 
@@ -60,13 +58,10 @@ def read(text: str) -> Journey:
         JourneyError: with the line that is wrong.
     """
     try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise JourneyError(
-            f"line {line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}"
-        ) from None
-    lines = _Lines(text)
+        said = toml(text)
+    except ValueError as error:
+        raise JourneyError(str(error)) from None
+    lines = Lines(text, "milestones")
     for name in said:
         if name not in ("stages", "milestones"):
             raise JourneyError(
@@ -86,26 +81,7 @@ def read(text: str) -> Journey:
     return Journey(stages, tuple(milestones))
 
 
-class _Lines:
-    """Knows on which line a key stands."""
-
-    def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
-        self._tables = [
-            at for at, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*milestones\s*\]\]", line)
-        ]
-
-    def of(self, key: str, milestone: int | None = None) -> int:
-        """The line of a key, or of its milestone where the key is not there; the first line where that is not found."""
-        start, stop = 0, len(self._lines)
-        if milestone is not None and milestone < len(self._tables):
-            start = self._tables[milestone]
-            stop = self._tables[milestone + 1] if milestone + 1 < len(self._tables) else stop
-        pattern = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=\]]")
-        return next((at + 1 for at in range(start, stop) if pattern.match(self._lines[at])), start + 1)
-
-
-def _stages(said: Any, lines: _Lines) -> tuple[str, ...]:
+def _stages(said: Any, lines: Lines) -> tuple[str, ...]:
     line = lines.of("stages")
     if (
         not isinstance(said, list)
@@ -118,7 +94,7 @@ def _stages(said: Any, lines: _Lines) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _milestone(table: dict[str, Any], place: int, stages: tuple[str, ...], lines: _Lines) -> Milestone:
+def _milestone(table: dict[str, Any], place: int, stages: tuple[str, ...], lines: Lines) -> Milestone:
     for key, value in table.items():
         if key not in _KEYS or not isinstance(value, str):
             takes = f"takes {', '.join(_KEYS)}" if key not in _KEYS else "is a text"
@@ -144,14 +120,14 @@ def _milestone(table: dict[str, Any], place: int, stages: tuple[str, ...], lines
     )
 
 
-def _within_s(text: str, place: int, lines: _Lines) -> int:
+def _within_s(text: str, place: int, lines: Lines) -> int:
     if not text:
         return 0
-    match = _WITHIN.fullmatch(text)
-    if match is None:
+    within_s = seconds(text)
+    if not within_s:
         raise JourneyError(f"line {lines.of('within', place)}: within: a time as in `3 days`, not {text!r}")
     if place == 0:
         raise JourneyError(
             f"line {lines.of('within', place)}: within: counts from the milestone before, and there is none"
         )
-    return int(match[1]) * _UNITS_S[match[2]]
+    return within_s
