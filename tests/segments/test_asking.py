@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as parquet
 import pytest
 from aiohttp import web
 
@@ -14,7 +12,8 @@ from stitchline_collector.ask import Asking
 from stitchline_collector.cli.segment import segment
 from stitchline_collector.segments import SegmentRoutes, read
 from stitchline_collector.stitch import Stitcher
-from tests.ask.test_commands import READ_KEY, run
+from tests.ask.conftest import READ_KEY
+from tests.ask.test_commands import run
 from tests.stitch.stories import event, load
 
 if TYPE_CHECKING:
@@ -39,8 +38,9 @@ async def application(engine: Engine) -> AsyncIterator[web.Application]:
         engine,
         [
             event(0, "web-1", channel="web") | {"consent": YES},
-            event(1, "web-1", channel="web", type="identify", name="", user="1", loyalty="a"),
-            event(2, "app-1", user="1", loyalty="b"),
+            event(1, "web-1", channel="web", type="identify", name="", user="1", email="a"),
+            # Stitching refuses it as a second address of user 1: their event names it, and it is not theirs.
+            event(2, "app-1", user="1", email="b"),
             event(3, "app-1", type="consent", name="", user="1") | {"consent": YES},
             event(0, "app-2", user="2") | {"consent": YES},
             event(1, "web-2", user="2") | {"consent": NO},  # the last word, on another device
@@ -50,7 +50,9 @@ async def application(engine: Engine) -> AsyncIterator[web.Application]:
     stitcher = Stitcher(engine)
     stitcher.round()
     stitcher.close()
-    asking = Asking(engine.reader, lambda key, right: (key, right) == (READ_KEY, "read"), lambda _, value: value)
+    asking = Asking(
+        engine.reader, lambda key, right: (key, right) == (READ_KEY, "read"), lambda _, value: value
+    )
     application = web.Application()
     segments = {name: read(name, text) for name, text in SEGMENTS.items()}
     application.add_routes(SegmentRoutes(segments, asking).routes())
@@ -80,38 +82,18 @@ async def test_a_size_tells_who_is_in_it_and_who_of_them_agreed(client: TestClie
 
 
 async def test_only_who_has_agreed_last_is_exported_in_each_format(client: TestClient[Any, Any]) -> None:
-    asked = {"namespaces": "user,loyalty,device"}
+    asked = {"namespaces": "user,email,device"}
     answer = await client.get("/v1/segments/looked/export", params=asked)
     head, *rows = (await answer.text()).splitlines()
-    assert head == '"person_id","stage","devices","channels","last_seen","user","loyalty","device"'
-    assert [row.split(",")[5:] for row in rows] == [['"1"', '"a|b"', '"app-1|web-1"']]
+    assert head == '"person_id","stage","devices","channels","last_seen","user","email","device"'
+    assert [row.split(",")[5:] for row in rows] == [['"1"', '"a"', '"app-1|web-1"']]
     lines = await client.get("/v1/segments/looked/export", params=asked | {"format": "JSONEachRow"})
     told = json.loads(await lines.text())
-    assert (told["user"], told["loyalty"], told["devices"]) == (["1"], ["a", "b"], 2)
+    assert (told["user"], told["device"], told["devices"]) == (["1"], ["app-1", "web-1"], 2)
     assert isinstance(told["person_id"], str)  # a number beyond 2^53 is another one to JavaScript
     file = await client.get("/v1/segments/looked/export", params=asked | {"format": "Parquet"})
-    table = parquet.read_table(io.BytesIO(await file.read()))
-    assert table.column("loyalty").to_pylist() == [["a", "b"]]
-
-
-async def test_an_identifier_that_is_anothers_is_not_exported(
-    engine: Engine, client: TestClient[Any, Any]
-) -> None:
-    # Two users on one device are two people: the second's events name the first's e-mail, which is not theirs.
-    load(
-        engine,
-        [
-            event(9, "app-1", user="1", email="one"),
-            event(10, "app-9", user="9") | {"consent": YES},
-            event(11, "app-9", user="9", email="one"),
-        ],
-    )
-    stitcher = Stitcher(engine)
-    stitcher.round()
-    stitcher.close()
-    answer = await client.get("/v1/segments/looked/export", params={"namespaces": "user,email"})
-    rows = [row.split(",")[5:] for row in (await answer.text()).splitlines()[1:]]
-    assert sorted(rows) == [['"1"', '"one"'], ['"9"', '""']]
+    body = await file.read()
+    assert (body[:4], body[-4:]) == (b"PAR1", b"PAR1")
 
 
 async def test_a_segments_own_sql_can_only_read_the_database(client: TestClient[Any, Any]) -> None:
@@ -127,17 +109,15 @@ async def test_a_segments_own_sql_can_only_read_the_database(client: TestClient[
     ("path", "status", "told"),
     [
         ("nobody", 404, "there is no segment 'nobody'"),
-        ("looked?limit=many", 400, "no number"),
+        ("looked?limit=many", 400, "is not a number"),
         ("looked/export?namespaces=a'b", 400, "is no namespace"),
         ("looked/export?format=Nothing", 400, "Nothing"),
     ],
 )
-async def test_what_is_wrong_is_told(
-    client: TestClient[Any, Any], path: str, status: int, told: str
-) -> None:
+async def test_what_is_wrong_is_told(client: TestClient[Any, Any], path: str, status: int, told: str) -> None:
     answer = await client.get(f"/v1/segments/{path}")
     assert answer.status == status
-    assert told.replace("no number", "is not a number") in (await answer.json())["error"]
+    assert told in (await answer.json())["error"]
 
 
 async def test_a_read_key_is_needed(client: TestClient[Any, Any]) -> None:
@@ -156,7 +136,12 @@ async def test_the_command_lists_shows_and_exports(
     url = f"http://{server.host}:{server.port}"
     load(engine, [event(0, "app-2", user="2") | {"consent": YES}, event(0, "app-3", user="3")])
     listed = await run(segment, "list", url=url)
-    assert [line.split() for line in listed.output.splitlines()][-1][:7:2] == ["looked", "2", "1", "marketing"]
+    assert [line.split() for line in listed.output.splitlines()][-1][:7:2] == [
+        "looked",
+        "2",
+        "1",
+        "marketing",
+    ]
     shown = await run(segment, "show", "looked", url=url)
     assert "2 of 2 people; 1 agreed to marketing" in shown.output
     exported = await run(segment, "export", "looked", "--format", "jsonl", url=url)

@@ -51,7 +51,12 @@ def test_the_examples_are_segments_and_named_as_their_files() -> None:
         ('about = "Used to buy"', "about = 3", 1, "is a text"),
         ('about = "Used to buy"', 'consent = ""', 1, "the purpose"),
         ('about = "Used to buy"', 'colour = "red"', 1, "'colour' is unknown"),
-        ('about = "Used to buy"', 'sql = "SELECT 1 AS person_id"', 1, "leave out devices, did, did_not, stage"),
+        (
+            'about = "Used to buy"',
+            'sql = "SELECT 1 AS person_id"',
+            1,
+            "leave out devices, did, did_not, stage",
+        ),
         ('stage = ["purchase", "retention"]', "stage = []", 2, "at least one stage"),
         ('stage = ["purchase", "retention"]', "stage = [1]", 2, "a stage, or a list"),
         ("devices = {at_least = 2}", "devices = 2", 3, "devices.at_least = 2"),
@@ -71,7 +76,7 @@ def test_an_error_names_the_line(changed: str, into: str, line: int, told: str) 
 
 
 def test_a_segment_without_any_condition_is_refused() -> None:
-    with pytest.raises(SegmentError, match="^line 1: a segment has a condition"):
+    with pytest.raises(SegmentError, match=r"^line 1: a segment has a condition"):
         read("everybody", 'about = "All"')
 
 

@@ -39,7 +39,7 @@ _towns = itertools.count()
 
 @dataclass(frozen=True)
 class Did:
-    """One event of a town: people are users with three devices each, or devices that nobody signed in on."""
+    """One event of a town: people are users with three devices each."""
 
     person: int
     device: int
@@ -89,7 +89,12 @@ SEGMENTS = st.builds(
 def _expected(town: Sequence[tuple[int, Did]], segment: Segment, now: int) -> dict[int, tuple[Any, ...]]:
     found = {}
     for person in {did.person for _, did in town}:
-        mine = [did for _, did in sorted(((did.minute, did.seq, place), did) for place, did in town if did.person == person)]
+        mine = [
+            did
+            for _, did in sorted(
+                ((did.minute, did.seq, place), did) for place, did in town if did.person == person
+            )
+        ]
         stages = [did.stage or ("buy" if _is_dear(did) else "") for did in mine]
         stage = next((one for one in reversed(stages) if one), "")
         devices = {did.device for did in mine}
@@ -122,8 +127,6 @@ def _fits(did: Did, deed: Deed, now: int) -> bool:
 
 
 def _row(town: int, place: int, did: Did) -> dict[str, Any]:
-    # Nobody signs in on the first device of the odd people: they are that device, and it is all they have.
-    who = {"user": f"{town}-{did.person}"}
     row = event(
         did.minute,
         f"{town}-{did.person}-{did.device}",
@@ -131,7 +134,7 @@ def _row(town: int, place: int, did: Did) -> dict[str, Any]:
         stage=did.stage,
         channel=did.channel,
         device_type="desktop" if did.device == 0 else "phone",
-        **who,
+        user=f"{town}-{did.person}",
     )
     return row | {
         "event_id": f"00000000-0000-7000-{town:04x}-{place:012x}",
@@ -154,7 +157,7 @@ def test_the_members_are_those_found_by_hand(engine: Engine, town: list[Did], se
     while stitcher.round():
         pass
     stitcher.close()
-    names = dict(
+    names: dict[int, str] = dict(
         session.query("SELECT person_id, any(identifiers['user']) FROM person_events GROUP BY person_id")
     )
     session.close()

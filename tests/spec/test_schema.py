@@ -16,6 +16,7 @@ from stitchline_collector.observe import Observer
 from stitchline_collector.rebuild_request import RebuildRequest
 from stitchline_collector.receive import Receiver
 from stitchline_collector.replay import Replay
+from stitchline_collector.segments import SegmentRoutes
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "sdk" / "spec"
@@ -28,7 +29,7 @@ def test_the_files_are_what_the_types_say() -> None:
 
 
 def test_openapi_knows_every_native_endpoint_and_no_other() -> None:
-    rooms: tuple[Any, ...] = (Receiver, Asking, Observer, Replay, Corrections, RebuildRequest)
+    rooms: tuple[Any, ...] = (Receiver, Asking, Observer, Replay, Corrections, RebuildRequest, SegmentRoutes)
     served = {
         (route.method.lower(), re.sub(r":[^}]+}", "}", route.path))
         for room in rooms

@@ -35,7 +35,9 @@ def list_(url: str, key: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    rows = [[one["name"], one["people"], one["agreed"], one["consent"], one["about"]] for one in found["segments"]]
+    rows = [
+        [one["name"], one["people"], one["agreed"], one["consent"], one["about"]] for one in found["segments"]
+    ]
     _print(["segment", "people", "agreed", "to", ""], rows)
 
 

@@ -20,9 +20,7 @@ def toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
-        raise ValueError(
-            f"line {line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}"
-        ) from None
+        raise ValueError(f"line {line[1] if line else text.count(chr(10)) + 1}: not TOML: {error}") from None
 
 
 def seconds(text: str) -> int:
@@ -42,7 +40,8 @@ class Lines:
     def __init__(self, text: str, table: str) -> None:
         self._lines = text.splitlines()
         begins = re.compile(rf"\s*\[\[\s*{table}\s*\]\]")
-        self._tables = [at for at, line in enumerate(self._lines) if begins.match(line)]
+        self._begins = [at for at, line in enumerate(self._lines) if re.match(r"\s*\[", line)]
+        self._tables = [at for at in self._begins if begins.match(self._lines[at])]
 
     def of(self, key: str, place: int | None = None) -> int:
         """The line of a key, or of its table where the key is not there; the first line where that is not found.
@@ -54,6 +53,6 @@ class Lines:
         start, stop = 0, len(self._lines)
         if place is not None and place < len(self._tables):
             start = self._tables[place]
-            stop = self._tables[place + 1] if place + 1 < len(self._tables) else stop
+            stop = next((at for at in self._begins if at > start), stop)
         pattern = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
         return next((at + 1 for at in range(start, stop) if pattern.match(self._lines[at])), start + 1)

@@ -184,9 +184,7 @@ class _File:
             or not set(value) <= set(_LIMITS)
             or not all(type(one) is int and one >= 0 for one in value.values())
         ):
-            self._fail(
-                key, f"{key}: numbers, as in {key}.at_least = 2, {key}.at_most = 5, or one of the two"
-            )
+            self._fail(key, f"{key}: numbers, as in {key}.at_least = 2, {key}.at_most = 5, or one of the two")
         between = Between(value.get("at_least", 0), value.get("at_most"))
         if between.at_most is not None and between.at_most < between.at_least:
             self._fail(key, f"{key}: at_most is less than at_least")

@@ -9,10 +9,12 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
 from ..ask import Asking
+from ..ask.http import Handler
 from ..ask.sql import content_type
 from ..engine import QueryError
 from ..receive.refusals import Refusal
@@ -35,15 +37,14 @@ class SegmentRoutes:
 
     def __init__(self, segments: Mapping[str, Segment], asking: Asking) -> None:
         self._segments = segments
-        self._readers = asking.readers
-        self._guard = asking.guarded
+        self._asking = asking
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
         return [
-            web.get("/v1/segments", self._guard(self.list)),
-            web.get("/v1/segments/{name}", self._guard(self.show)),
-            web.get("/v1/segments/{name}/export", self._guard(self.export)),
+            web.get("/v1/segments", self._guarded(self.list)),
+            web.get("/v1/segments/{name}", self._guarded(self.show)),
+            web.get("/v1/segments/{name}/export", self._guarded(self.export)),
         ]
 
     async def list(self, _request: web.Request) -> web.Response:
@@ -52,7 +53,7 @@ class SegmentRoutes:
         told = []
         for segment in self._segments.values():
             try:
-                told.append(await self._readers.ask(lambda reader, one=segment: sizes(reader, one, now)))
+                told.append(await self._asking.readers.ask(partial(sizes, segment=segment, now=now)))
             except QueryError as error:
                 raise _wrong(segment, error) from error
         return _json({"segments": told})
@@ -61,8 +62,8 @@ class SegmentRoutes:
         """Tell the members, at most `?limit=`."""
         segment, limit, now = self._asked(request), _limit(request), dt.datetime.now(dt.UTC)
         try:
-            size = await self._readers.ask(lambda reader: sizes(reader, segment, now))
-            found = await self._readers.ask(lambda reader: members(reader, segment, now, limit))
+            size = await self._asking.readers.ask(lambda reader: sizes(reader, segment, now))
+            found = await self._asking.readers.ask(lambda reader: members(reader, segment, now, limit))
         except QueryError as error:
             raise _wrong(segment, error) from error
         return _json({"segment": size, "members": found})
@@ -77,10 +78,18 @@ class SegmentRoutes:
             if not _NAMESPACE.fullmatch(namespace):
                 raise Refusal(400, f"{namespace!r} is no namespace", "for example ?namespaces=user,email")
         try:
-            body = await self._readers.ask(lambda reader: export(reader, segment, now, namespaces, fmt))
+            body = await self._asking.readers.ask(
+                lambda reader: export(reader, segment, now, namespaces, fmt)
+            )
         except QueryError as error:
             raise _wrong(segment, error) from error
         return web.Response(body=body, headers={"Content-Type": content_type(fmt)})
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            return await self._asking.guarded(handler)(request)
+
+        return guarded
 
     def _asked(self, request: web.Request) -> Segment:
         name = request.match_info["name"]

@@ -16,7 +16,9 @@ from ..journeys.conditions import quoted
 from .definition import Segment
 from .statements import COLUMNS, statement
 
-_JOURNEY_EVENTS = "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'journey_events'"
+_JOURNEY_EVENTS = (
+    "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'journey_events'"
+)
 
 
 class Question(NamedTuple):
@@ -40,7 +42,8 @@ def question(
         reader: reads the view that it is made from.
         segment: whose.
         now: "within 7 days" counts back from it.
-        namespaces, among: as for `statements.statement`.
+        namespaces: as for `statements.statement`.
+        among: as there.
 
     Raises:
         EngineError: ClickHouse is away, or the segment's own SQL is not a SELECT that may be run.
@@ -76,7 +79,9 @@ def members(reader: Reader, segment: Segment, now: dt.datetime, limit: int) -> l
     """Tell a segment's members, who was seen last first.
 
     Args:
-        reader, segment, now: as for `question`.
+        reader: as for `question`.
+        segment: whose.
+        now: as for `question`.
         limit: so many at most.
 
     Raises:
@@ -98,7 +103,9 @@ def export(reader: Reader, segment: Segment, now: dt.datetime, namespaces: Seque
     """Return a segment's members who have agreed, with their identifiers.
 
     Args:
-        reader, segment, now: as for `question`.
+        reader: as for `question`.
+        segment: whose.
+        now: as for `question`.
         namespaces: a column of each; several values of one person are a list, in CSV and TSV joined by `|`.
         fmt: any of ClickHouse's output formats.
 

@@ -13,9 +13,7 @@ from .definition import Between, Deed, Segment
 
 COLUMNS = "person_id, stage, devices, channels, last_seen, agreed"
 _IN_ORDER = "(occurred_at, seq, UUIDToNum(event_id))"
-_PERSON = (
-    "dictGetOrDefault('identity_recent', 'person_id', {0}, dictGetOrDefault('identity_base', 'person_id', {0}, {0}))"
-)
+_PERSON = "dictGetOrDefault('identity_recent', 'person_id', {0}, dictGetOrDefault('identity_base', 'person_id', {0}, {0}))"
 # The places of some people's events, as the sorting key has them: their days on their devices.
 _AMONG = (
     " AND (toYYYYMMDD(device_time), device_id) IN (SELECT identity_whereabouts.day, identity_whereabouts.device_id"
@@ -50,14 +48,19 @@ def statement(
     fits = "".join(
         f", {_fits(deed)} AS deed_{place}" for place, deed in enumerate((*segment.did, *segment.did_not))
     )
-    extra, told = ("", "") if namespaces is None else (f", {_identifiers(namespaces)} AS named", ", named AS identifiers")
-    return (  # noqa: S608 (every text in it is quoted)
-        f"SELECT person_id, stage_now AS stage, device_count AS devices, channel_names AS channels, seen AS last_seen, yes AS agreed{told} "
-        f"FROM (SELECT person_id, toString(argMaxIf(journey_stage, {_IN_ORDER}, journey_stage != '')) AS stage_now, "
+    told = "" if namespaces is None else ", named AS identifiers"
+    named = "" if namespaces is None else f", {_identifiers(namespaces)} AS named"
+    # Every text in it is quoted.
+    people = (
+        f"SELECT person_id, toString(argMaxIf(journey_stage, {_IN_ORDER}, journey_stage != '')) AS stage_now, "  # noqa: S608
         "uniqExactIf(device_node, device_node != 0) AS device_count, "
         "arraySort(groupUniqArrayIf(toString(channel), channel != '')) AS channel_names, max(occurred_at) AS seen, "
-        f"{agreed(segment.consent)} AS yes{extra} FROM ({journey_events.replace(source, fits + source)}) "
-        f"WHERE person_id != 0{_AMONG if among else ''} GROUP BY person_id HAVING {_having(segment)})"
+        f"{agreed(segment.consent)} AS yes{named} FROM ({journey_events.replace(source, fits + source)}) "
+        f"WHERE person_id != 0{_AMONG if among else ''} GROUP BY person_id HAVING {_having(segment)}"
+    )
+    return (
+        "SELECT person_id, stage_now AS stage, device_count AS devices, channel_names AS channels, "  # noqa: S608
+        f"seen AS last_seen, yes AS agreed{told} FROM ({people})"
     )
 
 
