@@ -41,6 +41,7 @@ class Happened:
     session: str = ""
     source: str = ""
     campaign: str = ""
+    content: str = ""
     country: str = ""
     offer: str = ""
 
@@ -69,6 +70,7 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         session=st.sampled_from(["", "s-1"]),
         source=st.sampled_from(["", "newsletter", "search"]),
         campaign=st.sampled_from(["", "spring", "autumn"]),
+        content=st.sampled_from(["", "banner", "film"]),
         country=st.sampled_from(["", "GB", "DE"]),
         offer=st.sampled_from(["", "", "gold", "silver"]),
     )
@@ -134,7 +136,7 @@ def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
         "stage": event.stage,
         "session_id": event.session,
         "page": {},
-        "campaign": {"source": event.source, "name": event.campaign},
+        "campaign": {"source": event.source, "name": event.campaign, "content": event.content},
         "consent": {},
         "properties": {"offer": event.offer} if event.offer else {},
         "device": {"id": f"{hour}-{event.person}-{event.device}", "type": event.device_type},
