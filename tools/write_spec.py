@@ -238,7 +238,7 @@ def paths() -> dict[str, Json]:
             "post": _operation(
                 "Say that two identifiers are one person (`link`) or two (`unlink`), or withdraw an unlink (`relink`)",
                 _ref(Recorded),
-                "400 401 503",
+                "400 401 404 503",
                 body=_ref(Word),
                 parameters=[
                     {

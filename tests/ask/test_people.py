@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from yarl import URL
+
 from tests.stitch.stories import event, load, node
 
 if TYPE_CHECKING:
@@ -23,6 +26,17 @@ async def test_any_identifier_of_a_person_finds_all_of_them(
         person = await answer.json()
         assert person["person_id"] == str(node(session, "user", "42"))
         assert person["events"] == 6
+
+
+@pytest.mark.parametrize(
+    "path", ["people/user/a%0Ab", "journey/user/%7Ba%7D", "people/%7Bx%7D/1", "people/user/a%2Fb"]
+)
+async def test_an_identifier_of_any_characters_can_be_asked_for(
+    client: TestClient[Any, Any], path: str
+) -> None:
+    answer = await client.get(URL(f"/v1/{path}", encoded=True))
+    assert answer.status == 404
+    assert "error" in await answer.json()
 
 
 async def test_a_person_has_devices_channels_stage_and_latest_events(client: TestClient[Any, Any]) -> None:

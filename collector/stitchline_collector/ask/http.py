@@ -31,6 +31,7 @@ May = Callable[[str, str], bool]
 _MAX_EVENTS = 10_000
 _RETRY_AFTER_S = "2"
 _TIMEOUT = 159
+_IDENTIFIER = r"{namespace:[^/]+}/{value:[\s\S]+}"  # of any characters: aiohttp's own patterns leave out braces and line ends
 
 
 class Asking:
@@ -56,9 +57,9 @@ class Asking:
         return [
             web.post("/v1/sql", self.guarded(self.sql)),
             web.get("/v1/queries", self.guarded(self.queries)),
-            web.get("/v1/queries/{name}", self.guarded(self.query)),
-            web.get("/v1/people/{namespace}/{value:.+}", self.guarded(self.people)),
-            web.get("/v1/journey/{namespace}/{value:.+}", self.guarded(self.journey)),
+            web.get("/v1/queries/{name:[^/]+}", self.guarded(self.query)),
+            web.get(f"/v1/people/{_IDENTIFIER}", self.guarded(self.people)),
+            web.get(f"/v1/journey/{_IDENTIFIER}", self.guarded(self.journey)),
             web.get("/v1/identity/why", self.guarded(self.why)),
             web.get("/v1/tail", self.guarded(self.tail)),
         ]

@@ -43,8 +43,8 @@ class SegmentRoutes:
         """The routes this room answers."""
         return [
             web.get("/v1/segments", self._guarded(self.list)),
-            web.get("/v1/segments/{name}", self._guarded(self.show)),
-            web.get("/v1/segments/{name}/export", self._guarded(self.export)),
+            web.get("/v1/segments/{name:[^/]+}", self._guarded(self.show)),
+            web.get("/v1/segments/{name:[^/]+}/export", self._guarded(self.export)),
         ]
 
     async def list(self, _request: web.Request) -> web.Response:
