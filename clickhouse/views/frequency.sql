@@ -20,8 +20,8 @@ SELECT
     countIf(length(times) > 1) AS again,
     countIf(length(arrayDistinct(arrayFilter(channel -> channel != '', channels))) > 1) AS on_more_channels,
     sum(arrayCount(one -> one.2, times)) AS after_conversion,
-    sum(length(times) - length(made)) AS over_cap,
-    sum(length(times) - arrayCount(one -> NOT one.2, made)) AS saved,
+    toUInt64(sum(length(times) - length(made))) AS over_cap,
+    toUInt64(sum(length(times) - arrayCount(one -> NOT one.2, made))) AS saved,
     saved / contacts AS saved_share
 FROM
 (
