@@ -32,12 +32,20 @@ class CollectorProcess:
         data: the data folder.
     """
 
-    def __init__(self, data: Path, dsn: str, *options: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        dsn: str,
+        *options: str,
+        env: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "stitchline_collector"),
+    ) -> None:
         self.data = data
         self.dsn = dsn
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._options = options
+        self._program = program
         self._env = env or {}
         self._log = data.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,16 +67,7 @@ class CollectorProcess:
         """
         self.data.mkdir(parents=True, exist_ok=True)
         command = [
-            *(
-                sys.executable,
-                "-m",
-                "stitchline_collector",
-                "serve",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
-            ),
+            *(sys.executable, *self._program, "serve", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--data", str(self.data), "--clickhouse", self.dsn, *self._options),
         ]
         with self._log.open("ab") as output:

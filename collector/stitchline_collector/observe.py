@@ -25,6 +25,7 @@ class Observer:
         receiver, ingest, spool, loader, warehouse: The rooms of this process.
         progress: What the stitcher did so far.
         recovered: Rows found on disk at start, by spool table.
+        damages: Segments found damaged on disk.
         stopping: Whether the process is about to end.
     """
 
@@ -37,6 +38,7 @@ class Observer:
         warehouse: Warehouse,
         progress: Callable[[], Progress],
         recovered: Mapping[str, int],
+        damages: Callable[[], int],
         stopping: Callable[[], bool],
     ) -> None:
         self._receiver = receiver
@@ -46,6 +48,7 @@ class Observer:
         self._warehouse = warehouse
         self._progress = progress
         self._recovered = recovered
+        self._damages = damages
         self._stopping = stopping
         self._metrics = Metrics(self._event_terms, self._spool_terms, self._stitch_terms)
 
@@ -64,9 +67,7 @@ class Observer:
     async def ready(self, _request: web.Request) -> web.Response:
         """It can acknowledge. ClickHouse may be away meanwhile; `loading` tells."""
         why = self._unready()
-        loading = self._loader.loads.fault or (
-            "ok" if self._warehouse.is_open else "ClickHouse has not answered yet"
-        )
+        loading = self._loader.loads.fault or self._warehouse.fault or "ok"
         body = {"ready": not why, "why": why, "loading": loading, "spooled_events": self._spooled("events")}
         return _json(body, 503 if why else 200)
 
@@ -87,7 +88,6 @@ class Observer:
     def _event_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
         ingested = self._ingest.ingested
         received = ingested.accepted + sum(ingested.rejected.values())
-        reasons: list[Sample] = [({"reason": reason}, count) for reason, count in ingested.rejected.items()]
         replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._receiver.replies.items()]
         yield "counter", "stitchline_events_received", "Events in acknowledged requests", [({}, received)]
         yield (
@@ -96,7 +96,12 @@ class Observer:
             "Events acknowledged and on disk",
             [({}, ingested.accepted)],
         )
-        yield "counter", "stitchline_events_rejected", "Events kept in failed_events, by reason", reasons
+        yield (
+            "counter",
+            "stitchline_events_rejected",
+            "Events kept in failed_events, by reason",
+            _by_reason(ingested.rejected),
+        )
         yield "counter", "stitchline_requests", "Requests to the event path, by status", replies
 
     def _spool_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
@@ -129,7 +134,25 @@ class Observer:
         yield "gauge", "stitchline_spool_bytes", "Bytes of the spool on disk", [({}, self._spool.size_bytes)]
         yield "gauge", "stitchline_spool_segments", "Sealed segments waiting", [({}, self._loader.backlog)]
         yield "counter", "stitchline_spool_commits", "Group commits", [({}, self._spool.commits)]
-        yield "counter", "stitchline_load_retries", "Inserts that had to be repeated", [({}, loads.retries)]
+        yield (
+            "counter",
+            "stitchline_load_retries",
+            "Inserts that had to be repeated, by reason",
+            _by_reason(loads.retries),
+        )
+        yield (
+            "counter",
+            "stitchline_spool_faults",
+            "Commits that the disk did not take, by reason",
+            _by_reason(self._spool.faults),
+        )
+        yield (
+            "counter",
+            "stitchline_spool_damaged_segments",
+            "Segments damaged on disk",
+            [({}, self._damages())],
+        )
+        yield "gauge", "stitchline_spool_max_bytes", "Bytes that may wait", [({}, self._spool.max_bytes)]
         yield "gauge", "stitchline_ready", "1 when it can acknowledge", [({}, float(not self._unready()))]
 
     def _stitch_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
@@ -177,6 +200,10 @@ class Observer:
 
 def _by_kind(value: Callable[[str], float]) -> list[Sample]:
     return [({"kind": kind}, value(table)) for table, kind in _KINDS.items()]
+
+
+def _by_reason(counts: Mapping[str, int]) -> list[Sample]:
+    return [({"reason": reason}, count) for reason, count in dict(counts).items()]
 
 
 def _json(body: object, status: int = 200) -> web.Response:

@@ -77,6 +77,7 @@ class Collector:
         self._loader = Loader(self._warehouse.session, self._on_gone)
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
+        self._damages = 0  # segments found damaged when they were adopted
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
@@ -107,12 +108,15 @@ class Collector:
 
     async def _start(self) -> None:
         settings, started = self._settings, self._started
-        self._folder = Folder.create(self._spool_path)
-        started.callback(self._folder.remove_if_empty)
         seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self._spool = Spool(
-            self._folder, seal, settings.max_spool_bytes, self._loader.submit, lambda: self._loader.backlog
+            self._spool_path,
+            seal,
+            settings.max_spool_bytes,
+            self._loader.submit,
+            lambda: self._loader.backlog,
         )
+        started.callback(self._spool.remove_folder_if_empty)
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
         ingest = Ingest(limits, self._enricher, self._spool)
         self._adopt()
@@ -173,6 +177,7 @@ class Collector:
             self._warehouse,
             self._progress,
             self._recovered,
+            lambda: self._damages + self._loader.loads.damages,
             self._stopping.is_set,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
@@ -222,7 +227,10 @@ class Collector:
             for place, segment in enumerate(segments):
                 self._recovered[segment.table] += segment.rows
                 # The loader goes in order, so only one of the first can have been on its way.
-                self._loader.submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY)
+                # Rows move within a mended segment, while the parts of a split one are known by their places.
+                doubtful = place < MAY_BE_ON_ITS_WAY or folder.damages > 0
+                self._loader.submit(segment, sent_before=doubtful)
+            self._damages += folder.damages
             log.info("adopted %s: %d segments to load", folder.path, len(segments))
 
     async def _keep_adopting(self) -> None:

@@ -15,6 +15,9 @@ from .journeys import prepare
 from .migrate import MigrationEdited, apply
 
 RETRY_S = 2.0
+FIRST_ANSWER_WITHIN_S = 10.0
+END_WITHIN_S = 5.0
+_FOR_GOOD = ("authentication_failed", "access_denied", "other")
 log = logging.getLogger(__name__)
 
 
@@ -34,12 +37,21 @@ class Warehouse:
         self._engine: Engine | None = None
         self._migrated = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._keep_trying, name="warehouse", daemon=True)
+        self._tried = threading.Event()  # ClickHouse has answered, or has been found to be away
+        self._why: EngineError = EngineUnavailable("ClickHouse has not answered yet")
+        self._is_starting = True  # somebody waits for the first answer
+        self._refused: Exception | None = None
+        self._thread: threading.Thread | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether ClickHouse has answered and its schema is current."""
         return self._migrated.is_set()
+
+    @property
+    def fault(self) -> str:
+        """Why it is not open yet; empty when it is."""
+        return "" if self.is_open else str(self._why)
 
     def open(self) -> None:
         """Open and migrate; when ClickHouse is away, go on trying in the background.
@@ -48,13 +60,20 @@ class Warehouse:
             ValueError, EngineBusy, QueryError, MigrationEdited: trying again would not help.
             EngineUnavailable: the embedded engine cannot start: that is ours to mend, not a server's.
         """
-        try:
-            self._try()
-        except EngineUnavailable as error:
-            if self._engine is None or self._engine.embedded:
-                raise
-            log.warning("ClickHouse is away, events are kept on disk until it is back: %s", error)
-            self._thread.start()
+        self._engine = Engine.open(self._dsn)
+        if self._engine.embedded:
+            self._try(self._engine)
+            return
+        # Not here: a server that takes the connection and does not answer must not keep a collector from its start.
+        self._thread = threading.Thread(
+            target=self._keep_trying, args=(self._engine,), name="warehouse", daemon=True
+        )
+        self._thread.start()
+        if not self._tried.wait(FIRST_ANSWER_WITHIN_S):
+            log.warning("ClickHouse does not answer yet, events are kept on disk until it does")
+        self._is_starting = False
+        if self._refused is not None:
+            raise self._refused
 
     def session(self) -> Session:
         """A read-write session for one thread.
@@ -79,8 +98,8 @@ class Warehouse:
     def close(self) -> None:
         """Stop trying, and let the engine go."""
         self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._thread is not None:
+            self._thread.join(END_WITHIN_S)  # it may wait for an answer that never comes
         if self._engine is not None:
             self._engine.close()
 
@@ -95,25 +114,41 @@ class Warehouse:
             EngineUnavailable: ClickHouse is away.
         """
         if self._engine is None or not self.is_open:
-            raise EngineUnavailable("ClickHouse has not answered yet")
+            raise EngineUnavailable(self._why.message, self._why.code)
         return self._engine
 
-    def _try(self) -> None:
-        if self._engine is None:
-            self._engine = Engine.open(self._dsn)
-        for name in apply(self._engine):
+    def _try(self, engine: Engine) -> None:
+        for name in apply(engine):
             log.info("applied migration %s", name)
-        prepare(self._engine, self._journey)
+        prepare(engine, self._journey)
         self._migrated.set()
 
-    def _keep_trying(self) -> None:
-        while not self._closing.wait(RETRY_S):
+    def _keep_trying(self, engine: Engine) -> None:
+        said = ""
+        while not self._closing.is_set():
             try:
-                self._try()
-            except EngineUnavailable:
-                continue
-            except (EngineError, MigrationEdited, ValueError):
-                log.exception("ClickHouse is back, but cannot be used; events are kept on disk")
-                continue
-            log.info("ClickHouse is back")
-            return
+                self._try(engine)
+            except (EngineError, MigrationEdited, ValueError) as error:
+                if self._is_starting and _is_for_good(error):
+                    self._refused = error
+                    break
+                reason = error.reason if isinstance(error, EngineError) else type(error).__name__
+                if reason != said:
+                    log.warning("ClickHouse cannot be used, events are kept on disk until it can: %s", error)
+                    said = reason
+                self._why = error if isinstance(error, EngineError) else EngineError(str(error))
+            else:
+                if said:
+                    log.info("ClickHouse can be used")
+                break
+            self._tried.set()
+            self._closing.wait(RETRY_S)
+        self._tried.set()
+
+
+def _is_for_good(error: Exception) -> bool:
+    """Whether a collector that starts should rather end: what it was told about ClickHouse cannot be right.
+
+    Anything else may pass, and until then events are taken: a collector is started again also while ClickHouse is in trouble.
+    """
+    return not isinstance(error, EngineError) or error.reason in _FOR_GOOD

@@ -63,7 +63,7 @@ def test_a_dsn_that_cannot_be_meant_is_refused(dsn: str) -> None:
 
 
 def test_every_code_has_clickhouses_own_name(engine: Engine) -> None:
-    codes = DATA_ERRORS | errors.RETRY_LATER | errors.RETRY_INSERT_LATER
+    codes = DATA_ERRORS | errors.RETRY_LATER | errors.RETRY_INSERT_LATER | errors.REFUSED
     names = engine.session().query(
         "SELECT arrayMap(code -> errorCodeToName(code), {codes:Array(Int32)})", {"codes": list(codes)}
     )

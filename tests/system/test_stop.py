@@ -74,7 +74,7 @@ def test_events_are_acknowledged_while_clickhouse_has_not_been_seen_yet(
 ) -> None:
     beside.start()
     assert beside.send(event(name="early"))["accepted"] == 1
-    assert b"has not answered" in beside.request("GET", "/health/ready")[2]
+    assert b"does not answer" in beside.request("GET", "/health/ready")[2]
 
     server.start()
 

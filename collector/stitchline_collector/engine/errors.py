@@ -43,6 +43,13 @@ class EngineError(Exception):
         self.message = message
         self.code = code
 
+    @property
+    def reason(self) -> str:
+        """What was wrong in one of a few words, for a metric's label."""
+        if not self.code:
+            return "unreachable" if isinstance(self, EngineUnavailable) else "other"
+        return (RETRY_LATER | RETRY_INSERT_LATER | DATA_ERRORS | REFUSED).get(self.code, "other").lower()
+
 
 class EngineUnavailable(EngineError):
     """ClickHouse cannot do it now; the same request may work later."""
@@ -119,6 +126,17 @@ RETRY_LATER = {
     745: "SERVER_OVERLOADED",
     749: "TCP_CONNECTION_LIMIT_REACHED",
     999: "KEEPER_EXCEPTION",
+}
+
+# What an operator can cause and mend while the collector runs.
+REFUSED = {
+    16: "NO_SUCH_COLUMN_IN_TABLE",
+    47: "UNKNOWN_IDENTIFIER",
+    60: "UNKNOWN_TABLE",
+    81: "UNKNOWN_DATABASE",
+    164: "READONLY",
+    497: "ACCESS_DENIED",
+    516: "AUTHENTICATION_FAILED",
 }
 
 # Over a limit: a query's own fault, but an insert's bad luck, because the loader's inserts are small and alike.

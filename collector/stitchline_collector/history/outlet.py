@@ -127,7 +127,8 @@ class Outlet:
             self._adopted[folder.path] = folder
             self._spool.adopted(segments)
             for place, segment in enumerate(segments):
-                self._submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY)
+                doubtful = place < MAY_BE_ON_ITS_WAY or folder.damages > 0
+                self._submit(segment, sent_before=doubtful)
 
     def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None] | None:
         """Begin to store rows; None when the spool is full.

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import msgspec
@@ -28,7 +28,8 @@ class Loads(msgspec.Struct):
     loaded: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     isolated: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     damaged: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
-    retries: int = 0
+    damages: int = 0  # segments found damaged on disk
+    retries: Counter[str] = msgspec.field(default_factory=Counter)  # by reason
     fault: str = ""  # why the last attempt failed; empty when it did not
 
 
@@ -47,6 +48,7 @@ class Loader:
         self._segments: deque[Segment] = deque()
         self._doubtful: set[str] = set()  # tokens that ClickHouse may know without having the rows
         self._session: Session | None = None
+        self._waits_for = ""  # the reason of the last failure; empty when there was none
         self._stopping = threading.Event()
         self._work = threading.Semaphore(0)
         self._deadline = float("inf")
@@ -97,7 +99,6 @@ class Loader:
             try:
                 self._load(self._segments[0])
                 failures = 0
-                self.loads.fault = ""
             except Exception as error:  # a dead loader would be a silent one
                 if not isinstance(error, (EngineError, OSError)):
                     log.exception("loading failed unexpectedly")
@@ -141,17 +142,27 @@ class Loader:
         self._segments.popleft()
         self.loads.loaded[segment.table] += done.rows
         self.loads.isolated[segment.table] += done.isolated
+        self._go_on()
         self._on_gone(segment)
 
     def _replace_damaged(self, segment: Segment) -> None:
         """Go on with what of a damaged segment can still be read."""
-        sound = recover_segment(segment.path)
+        try:
+            sound = recover_segment(segment.path, self._count_damage)
+        except OSError:
+            # No space to keep the damaged part: loading the others makes some.
+            self._segments.rotate(-1)
+            raise
         self.loads.damaged[segment.table] += segment.rows - (sound.rows if sound else 0)
         if sound is None:
             self._segments.popleft()
             self._on_gone(segment)
         else:
+            self._doubtful.add(segment.token)  # parts of it may have been sent, and rows have moved within it
             self._segments[0] = sound
+
+    def _count_damage(self) -> None:
+        self.loads.damages += 1
 
     def _close(self) -> None:
         if self._session is not None:
@@ -160,10 +171,19 @@ class Loader:
 
     def _note(self, error: Exception) -> None:
         self._close()  # a broken connection is not to be used again
-        self.loads.retries += 1
-        if str(error) != self.loads.fault:
-            log.warning("loading waits, %d segments are safe on disk: %s", len(self._segments), error)
+        reason = _reason(error)
+        self.loads.retries[reason] += 1
         self.loads.fault = str(error)
+        if reason != self._waits_for:  # not its text, which may tell of other bytes each time
+            self._waits_for = reason
+            log.warning(
+                "loading waits, %d segments are safe on disk: %s: %s", len(self._segments), reason, error
+            )
+
+    def _go_on(self) -> None:
+        if self._waits_for:
+            log.info("loading goes on after %s, %d segments to go", self._waits_for, len(self._segments))
+        self._waits_for = self.loads.fault = ""
 
     def _wait(self, failures: int) -> bool:
         """Back off, with jitter; returns whether it is time to give up."""
@@ -172,3 +192,10 @@ class Loader:
         if self._stopping.is_set():
             time.sleep(FIRST_WAIT_S)
         return self._stopping.is_set() and time.monotonic() > self._deadline
+
+
+def _reason(error: Exception) -> str:
+    """Why loading waits, in one of a few words."""
+    if isinstance(error, EngineError):
+        return error.reason
+    return "disk" if isinstance(error, OSError) else "unexpected"

@@ -11,21 +11,30 @@ import fcntl
 import logging
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
-from .frames import sound_prefix
+from .frames import FRAME_BEGINS, count_lines, frames
 from .segment import CORRUPT, OPEN, SEALED, SPLIT, Segment
 
 _LOCK = "lock"
+MENDING = "mending"  # what is sound of a damaged segment, until it takes its place
+NOT_MENDED = -1  # no segment's size, so that the loader finds it damaged
 PROBE = "probe"  # written while the disk is full, to learn when it no longer is
 log = logging.getLogger(__name__)
 
 
 class Folder:
-    """A spool folder whose lock this process holds until `release` or its end."""
+    """A spool folder whose lock this process holds until `release` or its end.
+
+    Attributes:
+        path: Where it is.
+        damages: Segments found damaged by `recover`.
+    """
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
+        self.damages = 0
         self._lock = lock
 
     @classmethod
@@ -57,15 +66,28 @@ class Folder:
 
     def recover(self) -> list[Segment]:
         """Make every segment sendable: cut torn tails, seal what was open, oldest first."""
-        (self.path / PROBE).unlink(missing_ok=True)
+        for left in (PROBE, MENDING):
+            (self.path / left).unlink(missing_ok=True)
         recovered = []
         for path in sorted(self.path.iterdir()):
             if path.suffix in (OPEN, SEALED, SPLIT):
-                segment = recover_segment(path)
+                segment = self._recover(path)
                 if segment is not None:
                     recovered.append(segment)
         sync_directory(self.path)
         return recovered
+
+    def _recover(self, path: Path) -> Segment | None:
+        try:
+            return recover_segment(path, self._count_damage)
+        except OSError as error:
+            # A full disk, most likely: what can be loaded makes space, and the loader comes back to this one.
+            log.error("cannot mend %s now: %s", path, error)  # noqa: TRY400
+            rows = sum(count_lines(part) or 0 for part in frames(path.read_bytes()))
+            return Segment(path, rows, NOT_MENDED)
+
+    def _count_damage(self) -> None:
+        self.damages += 1
 
     def remove_if_empty(self) -> bool:
         """Delete the folder when only the lock is left in it."""
@@ -117,27 +139,86 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def recover_segment(path: Path) -> Segment | None:
-    """Cut what cannot be read off the end of a segment; None when nothing is left of it."""
+def recover_segment(path: Path, on_damage: Callable[[], None] = lambda: None) -> Segment | None:
+    """Take out of a segment what cannot be read; None when nothing is left of it.
+
+    The torn end of a segment that was being written was never acknowledged and is cut. Anything else is damage: a frame that
+    was whole once, or, at the end of a segment that was being written, may have been. It is kept beside the segment, as
+    `.corrupt`, and the frames behind it stay.
+
+    Args:
+        path: The segment, `.open`, `.sealed` or `.split`.
+        on_damage: Called when it is damaged.
+
+    Raises:
+        OSError: the disk does not take the damaged part; the segment is as it was.
+    """
     data = path.read_bytes()
-    size, rows = sound_prefix(data)
-    if size < len(data):
-        torn = len(data) - size
-        if path.suffix == OPEN:
-            # The last commit was never acknowledged: its write did not end.
-            log.warning("cut a torn tail of %d bytes off %s: it was never acknowledged", torn, path)
+    sound: list[memoryview] = []
+    damaged: list[memoryview] = []
+    rows = place = 0
+    for part in frames(data):
+        place += len(part)
+        count = count_lines(part)
+        if count is None:
+            damaged.append(part)
         else:
-            kept = path.with_suffix(CORRUPT)
-            kept.write_bytes(data[size:])
-            log.error("%s is damaged from byte %d on: kept those %d bytes as %s", path, size, torn, kept.name)
-        with path.open("r+b") as file:
-            file.truncate(size)
-            os.fsync(file.fileno())
+            sound.append(part)
+            rows += count
+    torn = len(data) - place
+    # A commit that did not end is the last one: where another begins behind it, it had ended.
+    if torn and (path.suffix != OPEN or data.find(FRAME_BEGINS, place + 1) >= 0):
+        damaged.append(memoryview(data)[place:])
+    if damaged:
+        _keep_damaged(path, damaged)
+        on_damage()
+        _rewrite(path, sound)
+    elif torn:
+        log.warning("cut a torn tail of %d bytes off %s: it was never acknowledged", torn, path)
+        _truncate(path, place)
     if rows == 0:
         path.unlink()
         return None
-    segment = Segment(path, rows, size)
+    segment = Segment(path, rows, path.stat().st_size)
     return segment.renamed(SEALED) if path.suffix == OPEN else segment
+
+
+def _keep_damaged(path: Path, damaged: list[memoryview]) -> None:
+    kept = path.with_suffix(CORRUPT)
+    size = sum(len(part) for part in damaged)
+    before = kept.stat().st_size if kept.exists() else 0
+    try:
+        with kept.open("ab") as file:
+            file.writelines(damaged)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(kept, before) if before else kept.unlink()
+        raise
+    log.error("%s is damaged: kept the %d bytes that cannot be read as %s", path, size, kept.name)
+
+
+def _rewrite(path: Path, sound: list[memoryview]) -> None:
+    """Leave only these frames in a segment."""
+    whole = path.with_name(MENDING)
+    try:
+        with whole.open("wb") as file:
+            file.writelines(sound)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            whole.unlink()
+        raise
+    whole.rename(path)
+    sync_directory(path.parent)
+
+
+def _truncate(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
 
 
 def _lock(folder: Path) -> int | None:

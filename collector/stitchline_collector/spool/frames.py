@@ -15,6 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+FRAME_BEGINS = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
 _LEVEL = 1  # the fastest; the bytes are soon deleted again
 _OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: _LEVEL,
@@ -73,9 +74,17 @@ def sound_prefix(segment: bytes) -> tuple[int, int]:
     """Bytes and lines of the frames before the first torn or damaged one."""
     size = lines = 0
     for part in frames(segment):
-        try:
-            lines += zstd.decompress(part).count(b"\n")
-        except zstd.ZstdError:
+        count = count_lines(part)
+        if count is None:
             break
+        lines += count
         size += len(part)
     return size, lines
+
+
+def count_lines(part: memoryview) -> int | None:
+    """Lines of a frame; None when it is damaged."""
+    try:
+        return zstd.decompress(part).count(b"\n")
+    except zstd.ZstdError:
+        return None

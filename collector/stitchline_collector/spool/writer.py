@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +26,12 @@ from .segment import SEALED, Segment, segment_path
 
 PROBE_EVERY_S = 1.0
 _PROBE_BYTES = 64 * 1024
+_FAULTS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EFBIG: "disk_full",  # `ulimit -f`
+    errno.EROFS: "read_only",
+}
 _LARGEST_RATIO = 16  # of inflated to compressed bytes; usual rows have 5
 log = logging.getLogger(__name__)
 
@@ -67,7 +75,7 @@ class Spool:
     """The spool folder of this process.
 
     Args:
-        folder: The locked folder to write.
+        folder: The locked folder to write; or the spool where to make one, as soon as the disk has space for it.
         seal: When segments are sealed.
         max_bytes: Bytes on disk, sent and unsent, above which `append` refuses.
         on_sealed: Told of each sealed segment, on the writer's thread.
@@ -76,7 +84,7 @@ class Spool:
 
     def __init__(
         self,
-        folder: Folder,
+        folder: Folder | Path,
         seal: Seal,
         max_bytes: int,
         on_sealed: Callable[[Segment], None],
@@ -84,7 +92,7 @@ class Spool:
     ) -> None:
         self._folder = folder
         self._seal = seal
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._on_sealed = on_sealed
         self._backlog = backlog
         self._waiting: dict[str, _Waiting] = {}
@@ -99,9 +107,23 @@ class Spool:
         # Each is added to by one thread only, because += is not atomic: the writer's, the adopter's, the loader's.
         self._written = self._adopted = self._freed = 0
         self.fault: OSError | None = None  # why the last commit failed, None when it did not
+        self.faults: Counter[str] = (
+            Counter()
+        )  # commits that failed, by reason; written by the writer's thread only
+        self._full_told = False
 
     def start(self) -> None:
-        """Begin to commit; call on the event loop."""
+        """Begin to commit; call on the event loop.
+
+        Raises:
+            OSError: the folder cannot be made, and not because the disk is full: that passes.
+        """
+        try:
+            self._open_folder()
+        except OSError as error:
+            if _reason(error) != "disk_full":
+                raise
+            self._note(error)
         self._task = asyncio.create_task(self._run(), name="spool")
 
     @property
@@ -112,7 +134,7 @@ class Spool:
     @property
     def is_full(self) -> bool:
         """Whether `append` would refuse."""
-        return self.size_bytes >= self._max_bytes
+        return self.size_bytes >= self.max_bytes
 
     def check(self) -> None:
         """Raise what `append` would, before any work is done.
@@ -124,7 +146,14 @@ class Spool:
         if self._closing:
             raise SpoolClosed("the collector is stopping")
         if self.is_full:
-            raise SpoolFull(f"{self.size_bytes:,} bytes wait for ClickHouse, at most {self._max_bytes:,} may")
+            why = f"{self.size_bytes:,} bytes wait for ClickHouse, at most {self.max_bytes:,} may"
+            if not self._full_told:
+                log.error("the spool is full, answering 503: %s", why)
+            self._full_told = True
+            raise SpoolFull(why)
+        if self._full_told:
+            log.info("the spool has room again")
+            self._full_told = False
 
     def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None]:
         """Write lines; the future is done when they are on disk.
@@ -202,11 +231,9 @@ class Spool:
                 self._write(
                     table, b"".join(lines for lines, _, _ in group), sum(rows for _, rows, _ in group)
                 )
-                self.fault = None
+                self._mended()
             except OSError as error:
-                if self.fault is None:
-                    log.error("the spool cannot be written, answering 503: %s", error)  # noqa: TRY400
-                self.fault = error
+                self._note(error)
                 failed[table] = SpoolUnavailable(f"the spool cannot be written: {error.strerror}")
         if self.fault is not None and not waiting:
             self._probe()
@@ -215,8 +242,8 @@ class Spool:
 
     def _probe(self) -> None:
         """Try the disk again: nobody sends to a collector that is not ready, so no request would find out."""
-        path = self._folder.path / PROBE
         try:
+            path = self._open_folder().path / PROBE
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 _write_all(file, bytes(_PROBE_BYTES))
@@ -227,8 +254,28 @@ class Spool:
         except OSError as error:
             self.fault = error
         else:
+            self._mended()
+
+    def _note(self, error: OSError) -> None:
+        self.faults[_reason(error)] += 1
+        if self.fault is None:
+            log.error("the spool cannot be written, answering 503: %s", error)
+        self.fault = error
+
+    def _mended(self) -> None:
+        if self.fault is not None:
             log.info("the spool can be written again")
             self.fault = None
+
+    def _open_folder(self) -> Folder:
+        if isinstance(self._folder, Path):
+            self._folder = Folder.create(self._folder)
+        return self._folder
+
+    def remove_folder_if_empty(self) -> None:
+        """Leave nothing behind when everything is loaded; call when all is closed."""
+        if isinstance(self._folder, Folder):
+            self._folder.remove_if_empty()
 
     def _write(self, table: str, lines: bytes, rows: int) -> None:
         data = frame(lines)
@@ -247,10 +294,11 @@ class Spool:
         self.commits += 1
 
     def _new_segment(self, table: str) -> _Open:
+        folder = self._open_folder().path
         self._number += 1
-        segment = _Open(segment_path(self._folder.path, self._number, table), time.monotonic())
+        segment = _Open(segment_path(folder, self._number, table), time.monotonic())
         self._open[table] = segment
-        sync_directory(self._folder.path)
+        sync_directory(folder)
         return segment
 
     def _abandon(self, table: str) -> None:
@@ -294,6 +342,11 @@ class Spool:
         ) as error:  # a file system gone read-only: what is acknowledged can still be read and sent
             log.error("cannot rename %s: %s", segment.path, error)  # noqa: TRY400
         self._on_sealed(sealed)
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong with the disk in one of a few words."""
+    return _FAULTS.get(error.errno or 0, "io_error")
 
 
 def _settle(group: _Waiting, failure: SpoolUnavailable | None) -> None:

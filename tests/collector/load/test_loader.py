@@ -72,8 +72,29 @@ def test_a_poison_row_is_isolated_and_the_segments_behind_it_go_on(
     assert (loader.loads.loaded["events"], loader.loads.isolated["events"]) == (3, 1)
 
 
+def test_a_damaged_segment_that_a_full_disk_cannot_mend_lets_the_others_pass(
+    loader: Loader, engine: Engine, gone: Gone, tmp_path: Path
+) -> None:
+    segment = write(tmp_path / "folder", [line(seq=i) for i in range(9)], 1)
+    loader.submit(damaged(segment, segment.size // 2))
+    loader.submit(write(tmp_path / "folder", [line()], 2))
+    (
+        tmp_path / "folder" / "0000000001-events.corrupt"
+    ).mkdir()  # nothing can be kept there, as on a full disk
+
+    loader.start()
+    until(lambda: gone)
+    assert (loader.backlog, loader.loads.retries["disk"] > 0) == (1, True)
+    (tmp_path / "folder" / "0000000001-events.corrupt").rmdir()
+    until(lambda: len(gone) == 2)
+
+    loads = loader.loads
+    assert (loads.loaded["events"], loads.damaged["events"], loads.damages) == (7, 3, 1)
+    assert count(engine) == 7
+
+
 @pytest.mark.parametrize("part", [0.05, 0.5, 0.99])
-def test_a_damaged_segment_loads_up_to_the_damage_and_the_rest_is_counted(
+def test_a_damaged_segment_loads_but_for_the_damage_which_is_counted(
     loader: Loader, engine: Engine, gone: Gone, tmp_path: Path, part: float
 ) -> None:
     segment = write(tmp_path / "folder", [line(seq=i) for i in range(30)])
@@ -103,7 +124,10 @@ def test_a_segment_that_somebody_removed_does_not_stop_the_rest(
     assert (count(engine), loader.loads.damaged["events"]) == (1, 2)
 
 
-def test_what_cannot_be_loaded_now_is_loaded_once_it_can(engine: Engine, gone: Gone, tmp_path: Path) -> None:
+def test_what_cannot_be_loaded_now_is_loaded_once_it_can_and_each_is_said_once(
+    engine: Engine, gone: Gone, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "stitchline_collector.load")
     away = threading.Event()
     away.set()
 
@@ -116,12 +140,17 @@ def test_what_cannot_be_loaded_now_is_loaded_once_it_can(engine: Engine, gone: G
     loader.submit(write(tmp_path / "folder", [line()]))
     loader.start()
     until(lambda: loader.loads.fault == "not yet")
+    until(lambda: loader.loads.retries["unreachable"] > 1)
     assert loader.backlog == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "loading waits, 1 segments are safe on disk: unreachable: not yet"
+    ]
 
     away.clear()
     until(lambda: gone)
 
     assert loader.loads.fault == ""
+    assert caplog.records[-1].getMessage().startswith("loading goes on after unreachable")
     assert count(engine) == 1
     assert loader.stop(10)
 

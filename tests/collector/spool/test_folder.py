@@ -18,6 +18,7 @@ from stitchline_collector.spool import Folder, adopt, read_lines
 from stitchline_collector.spool.folder import recover_segment
 from stitchline_collector.spool.frames import frame
 from stitchline_collector.spool.segment import segment_path
+from tests.collector.spool.full_disk import largest_file
 
 COMMITS = [[b"a1", b"a2"], [b"b1"], [b"c1", b"c2", b"c3"]]
 
@@ -95,13 +96,85 @@ def test_recovery_twice_is_recovery_once(tmp_path: Path) -> None:
     assert recover_segment(first.path) == first
 
 
-def test_what_follows_damage_in_a_sealed_segment_is_kept_for_a_person(tmp_path: Path) -> None:
+def damaged_in(number: int) -> bytes:
+    """A segment of COMMITS of which one has a bit turned over, in its checksum."""
     data = bytearray(b"".join(written(commit) for commit in COMMITS))
-    at = len(written(COMMITS[0])) + len(written(COMMITS[1])) - 1
-    data[at] ^= 1
+    data[sum(len(written(commit)) for commit in COMMITS[: number + 1]) - 1] ^= 1
+    return bytes(data)
 
-    assert recovered_lines(tmp_path, bytes(data), "0000000001-events.sealed") == COMMITS[0]
-    assert (tmp_path / "0000000001-events.corrupt").read_bytes() == bytes(data[len(written(COMMITS[0])) :])
+
+@pytest.mark.parametrize("state", ["sealed", "split", "open"])
+def test_damage_takes_only_the_commit_it_hit_and_its_bytes_are_kept_for_a_person(
+    tmp_path: Path, state: str
+) -> None:
+    kept = recovered_lines(tmp_path, damaged_in(1), f"0000000001-events.{state}")
+
+    assert kept == [*COMMITS[0], *COMMITS[2]]
+    (corrupt,) = tmp_path.iterdir()
+    assert corrupt.name == "0000000001-events.corrupt"
+    assert len(corrupt.read_bytes()) == len(written(COMMITS[1]))
+
+
+def test_the_last_commit_of_an_open_segment_may_have_been_acknowledged_if_it_is_complete(
+    tmp_path: Path,
+) -> None:
+    assert recovered_lines(tmp_path, damaged_in(2)) == lines_of(COMMITS[:2])
+    assert len((tmp_path / "0000000001-events.corrupt").read_bytes()) == len(written(COMMITS[2]))
+
+
+def test_a_commit_whose_head_is_damaged_hides_those_behind_it_but_their_bytes_are_kept(
+    tmp_path: Path,
+) -> None:
+    data = bytearray(b"".join(written(commit) for commit in COMMITS))
+    second = len(written(COMMITS[0]))
+    data[second] ^= 1
+
+    assert recovered_lines(tmp_path, bytes(data)) == COMMITS[0]
+    assert (tmp_path / "0000000001-events.corrupt").read_bytes() == bytes(data[second:])
+
+
+def test_damage_is_told_and_a_torn_end_is_not(tmp_path: Path) -> None:
+    told: list[str] = []
+    for name, data in (
+        ("0000000001-events.sealed", damaged_in(0)),
+        ("0000000002-events.open", damaged_in(0)),
+        ("0000000003-events.sealed", damaged_in(1)[:-1]),
+        ("0000000004-events.open", damaged_in(2)[:-3]),
+    ):
+        (tmp_path / name).write_bytes(data)
+        recover_segment(tmp_path / name, lambda name=name: told.append(name[:10]))  # type: ignore[misc]
+
+    assert told == ["0000000001", "0000000002", "0000000003"]
+
+
+def test_damage_twice_keeps_both_parts(tmp_path: Path) -> None:
+    path = tmp_path / "0000000001-events.sealed"
+    sizes = []
+    for _ in range(2):
+        path.write_bytes(damaged_in(1))
+        recover_segment(path)
+        sizes.append((tmp_path / "0000000001-events.corrupt").stat().st_size)
+
+    assert sizes == [len(written(COMMITS[1])), 2 * len(written(COMMITS[1]))]
+
+
+def test_a_full_disk_leaves_a_damaged_segment_as_it_was_and_lets_the_rest_be_adopted(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path)
+    damaged = folder.path / "0000000001-events.sealed"
+    damaged.write_bytes(damaged_in(1))
+    segment_path(folder.path, 2, "events").write_bytes(written([b"x"]))
+    folder.release()
+
+    with largest_file(3):
+        ((adopted, segments),) = adopt(tmp_path)
+
+    assert damaged.read_bytes() == damaged_in(1)
+    assert [segment.rows for segment in segments] == [5, 1]
+    assert not damaged.with_suffix(".corrupt").exists()
+    mended = recover_segment(segments[0].path)
+    assert mended is not None
+    assert mended.rows == 5
+    adopted.release()
 
 
 def test_a_recovered_segment_keeps_the_token_under_which_it_may_have_been_sent(tmp_path: Path) -> None:

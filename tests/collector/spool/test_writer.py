@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
-import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from stitchline_collector.spool import (
 )
 from stitchline_collector.spool.folder import recover_segment
 from stitchline_collector.spool.writer import Seal
+from tests.collector.spool.full_disk import largest_file
 
 NEVER = Seal(age_s=3600)
 
@@ -159,19 +158,6 @@ async def test_a_cancelled_request_does_not_disturb_its_group(tmp_path: Path) ->
 
 
 # -- a disk that refuses ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Files of this process cannot grow above `size`: writes stop short there, as on a full disk or a quota."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def noise(size: int) -> bytes:
