@@ -66,6 +66,15 @@ async def test_query_draws_a_table_with_bars_where_there_is_room(
     assert "3 rows in" in narrow.output
 
 
+async def test_query_turns_what_is_too_wide_for_the_terminal(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = await run(query, "data_quality", url=url)
+    assert re.search(r"^ +events  8\s*$", result.output, re.MULTILINE), result.output
+    assert re.search(r"^without_channel  0\s*$", result.output, re.MULTILINE), result.output
+
+
 async def test_query_prints_what_there_is_to_ask(url: str) -> None:
     assert "window_s = 2592000" in (await run(query, url=url)).output
     assert "queries" in json.loads((await run(query, "--json", url=url)).output)

@@ -6,7 +6,7 @@ Enters: JSONCompact. Leaves: printed lines.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def show(answer: Mapping[str, Any], bar: str = "") -> None:
-    """Print rows, and how many and how long it took.
+    """Print rows, and how many and how long it took; turned where the columns' names do not fit side by side.
 
     Args:
         answer: parsed JSONCompact.
@@ -36,7 +36,14 @@ def show(answer: Mapping[str, Any], bar: str = "") -> None:
     if bar and room >= _NARROWEST_BAR:
         place = [column["name"] for column in answer["meta"]].index(bar)
         table = _table(answer["meta"], shown, drawn([float(row[place]) for row in shown], min(room, _BAR)))
-    console.print(table)
+    if (
+        sum(len(column["name"]) + 3 for column in answer["meta"]) > console.width
+    ):  # names would be cut to pieces
+        for rows in _side_by_side(answer["meta"], shown, console.width):
+            console.print(_turned(answer["meta"], rows))
+            console.print()
+    else:
+        console.print(table)
     hidden = len(answer["data"]) - _MOST_ROWS
     note = f"; {hidden:,} more: --format CSVWithNames prints all" if hidden > 0 else ""
     spent = answer.get("statistics", {}).get("elapsed", 0.0)
@@ -56,6 +63,35 @@ def _table(meta: Sequence[Mapping[str, str]], rows: Sequence[Sequence[object]], 
             *(Text(_cell(value)) for value in row),
             *(Text(bar, style="cyan") for bar in bars[place : place + 1]),
         )
+    return table
+
+
+def _side_by_side(
+    meta: Sequence[Mapping[str, str]], rows: Sequence[Sequence[object]], width: int
+) -> Iterator[list[Sequence[object]]]:
+    """The rows in groups that fit beside the columns' names."""
+    names = max(len(column["name"]) for column in meta)
+    group: list[Sequence[object]] = []
+    room = width - names
+    for row in rows:
+        needed = max(len(_cell(value)) for value in row) + 2
+        if group and needed > room:
+            yield group
+            group, room = [], width - names
+        group.append(row)
+        room -= needed
+    if group:
+        yield group
+
+
+def _turned(meta: Sequence[Mapping[str, str]], rows: Sequence[Sequence[object]]) -> Table:
+    """The rows as columns, beside the columns' names."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    for _ in rows:
+        table.add_column(overflow="fold")
+    for place, column in enumerate(meta):
+        table.add_row(Text(column["name"]), *(Text(_cell(row[place])) for row in rows))
     return table
 
 
