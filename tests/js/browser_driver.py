@@ -76,7 +76,7 @@ class BrowserDriver:
         given = {key: value for key, value in command.items() if key not in _ENVELOPE}
         if what == "hello":
             sdk = {"name": "stitchline-js in Chromium", "version": _VERSION}
-            return {"sdk": sdk, "can": ["disk", "kill", "clock", "two", "bound"]}
+            return {"sdk": sdk, "can": ["disk", "kill", "clock", "two", "bound", "repeats"]}
         if what == "init":
             self._tabs[name] = self._opened(given["state"])
             self._tabs[name].evaluate(_INIT, given)

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,9 @@ from stitchline_collector.conformance import (
     play,
 )
 from stitchline_collector.conformance.checks import RULES, as_markdown
+from stitchline_collector.conformance.recorder import reset, status
+from stitchline_collector.conformance.scenarios import Scenario
+from stitchline_collector.conformance.stage import Stage
 from tests.spec.broken_driver import BREACHES
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +118,47 @@ async def test_what_an_sdk_cannot_do_is_skipped_and_shown() -> None:
     assert [result.skipped for result in report.scenarios] == ["cannot clock", ""]
     assert json.loads(as_json(report))["skipped"] == 1
     assert ET.fromstring(as_junit(report)).find(".//skipped") is not None
+
+
+async def _cut_once(stage: Stage) -> None:
+    stage.room.steps.append(reset)
+    await stage.init()
+    await stage.track("one")
+    await stage.arrives("one")
+
+
+async def _unavailable_once(stage: Stage) -> None:
+    stage.room.steps.append(status(503))
+    await stage.init()
+    await stage.track("one")
+    await stage.arrives("one")
+
+
+class _OfABrowser(ProcessDriver):
+    """Says that its platform repeats requests by itself."""
+
+    async def tell(self, command: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        answer = await super().tell(command, timeout_s)
+        return {**answer, "can": [*answer["can"], "repeats"]} if command["do"] == "hello" else answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "scene", "found"),
+    [
+        (ProcessDriver, _cut_once, ["sent_at"]),
+        (_OfABrowser, _cut_once, []),  # it may have been the browser
+        (_OfABrowser, _unavailable_once, ["sent_at"]),  # no browser repeats what was answered
+    ],
+)
+async def test_an_old_sent_at_after_a_broken_connection_is_forgiven_only_to_platforms_that_repeat(
+    kind: type[ProcessDriver], scene: Callable[[Stage], Awaitable[None]], found: list[str]
+) -> None:
+    scenario = Scenario("scene", "", frozenset({"memory"}), ("delivered",), scene)
+
+    report = await play(kind(f"{_BROKEN} sent_at"), [scenario])
+
+    assert report.failed == found
+    assert report.scenarios[0].skipped == ""
 
 
 async def test_a_driver_that_ends_fails_its_scenario() -> None:

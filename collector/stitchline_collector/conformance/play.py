@@ -127,7 +127,7 @@ async def _played(stage: Stage, scenario: Scenario, abilities: set[str]) -> Scen
         stage.check("calls", False, str(gone))
     stage.room.over = True
     found: dict[str, list[str]] = {check: [] for check in (*RULES, *scenario.checks)}
-    for part in (findings(stage.room.seen), stage.findings):
+    for part in (findings(stage.room.seen, repeats="repeats" in abilities), stage.findings):
         for check, texts in part.items():
             found.setdefault(check, []).extend(texts)
     seconds = round(time.monotonic() - began, 2)

@@ -25,13 +25,18 @@ _CLOCK_TICK_S = 0.005  # attempts further apart than this cannot have one `sent_
 Rule = Callable[[list[Seen]], Iterator[str]]
 
 
-def findings(seen: list[Seen]) -> dict[str, list[str]]:
-    """What each rule finds; rules that find nothing have an empty list."""
+def findings(seen: list[Seen], *, repeats: bool = False) -> dict[str, list[str]]:
+    """What each rule finds; rules that find nothing have an empty list.
+
+    Args:
+        seen: the requests, as they came.
+        repeats: the platform repeats a request whose connection broke, byte for byte, and the SDK cannot hinder it.
+    """
     readable = [one for one in seen if not one.fault]
-    return {
-        name: list(dict.fromkeys(rule(seen if name in ("key", "readable") else readable)))
-        for name, rule in _RULES.items()
-    }
+    held = {"key": seen, "readable": seen}
+    if repeats:
+        held["sent_at"] = [one for one in readable if not one.cut]
+    return {name: list(dict.fromkeys(rule(held.get(name, readable)))) for name, rule in _RULES.items()}
 
 
 def _key(seen: list[Seen]) -> Iterator[str]:
@@ -89,9 +94,6 @@ def _sent_at(seen: list[Seen]) -> Iterator[str]:
         sent = str(one.batch.get("sent_at", ""))
         if not _is_moment(sent):
             yield f"`sent_at` is {sent!r}"
-            continue
-        if one.cut:
-            # Browsers repeat such a request by themselves, byte for byte, and no script can hinder them.
             continue
         firsts = [told.setdefault((sent, event.get("event_id")), one.at) for event in one.events]
         # The halves of a batch that was too large may leave in the millisecond in which the whole did.
