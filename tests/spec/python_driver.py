@@ -1,4 +1,7 @@
-"""Drives the Python SDK for the conformance kit: `sdk/spec/conformance.md`."""
+"""Drives the Python SDK for the conformance kit: `sdk/spec/conformance.md`.
+
+With `opt-in` as its argument the clients have `require_consent`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ _ENVELOPE = frozenset({"id", "do", "instance"})
 class PythonDriver:
     """Instances of the SDK by name, and the one clock that they see."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, opt_in: bool = False) -> None:
+        self.opt_in = opt_in
         self.clients: dict[str, Client] = {}
         self.offset_ms = 0
 
@@ -61,6 +65,9 @@ class PythonDriver:
             device=given["device"],
             state_dir=given["state"],
             offline_dir=f"{given['state']}/offline" if given["storage"] == "disk" else None,
+            # Of a person who agreed before: the kit's scenarios begin without a word on consent.
+            consent={"analytics": True} if self.opt_in else None,
+            require_consent=self.opt_in,
             clock=lambda: time.time_ns() + self.offset_ms * 1_000_000,
             **hints,
         )
@@ -68,7 +75,7 @@ class PythonDriver:
 
 def main() -> None:
     """Do what stands in standard input, line by line."""
-    driver = PythonDriver()
+    driver = PythonDriver(opt_in="opt-in" in sys.argv)
     for line in sys.stdin:
         command = json.loads(line)
         try:

@@ -86,6 +86,12 @@ def test_the_python_sdk_conforms(name: str, good: dict[str, ScenarioResult]) -> 
     assert set(result.findings) == {*RULES, *SCENARIOS[name].checks}
 
 
+def test_the_python_sdk_conforms_with_required_consent() -> None:
+    names = ["calls", "kiosk", "kill_and_restart", "two_killed"]
+    reports = _played(*((f"{_DRIVER} opt-in", name, 20.0) for name in names))
+    assert [(report.failed, report.scenarios[0].skipped) for report in reports] == [([], "")] * len(names)
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_broken_sdk_is_found(check: str, broken: dict[str, Report]) -> None:
     assert check in broken[check].failed

@@ -151,6 +151,17 @@ def test_events_carry_consent(case: Case) -> None:
     assert [event.consent or None for event in client.events] == case["expected"]
 
 
+@cases("consent", by="opt_in client")
+def test_nothing_is_said_without_consent(case: Case) -> None:
+    given = case["given"]
+    client = RecordingClient(
+        device={"type": given["device_type"]}, consent=given["consent"], require_consent=True
+    )
+    for call in given["calls"]:
+        _call(client, call)
+    assert [event.consent or None for event in client.events] == case["expected"]
+
+
 @cases("consent", by="collector")
 def test_the_collector_keeps_identifiers_by_consent(case: Case) -> None:
     event = {

@@ -7,15 +7,16 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from stitchline._calls import Calls
-from stitchline._device import device_from, own_device
+from stitchline._device import described, device_from, own_device
 from stitchline._event import Device, Page, encoded, encoder
 from stitchline._exceptions import ConfigurationError, InvalidEvent
+from stitchline._opt_in import OptedIn, OptedInShared, Silent
 from stitchline._pipeline import Pipeline
 from stitchline._scope import Scope, bound_speaker, current_binding
 from stitchline._sessions import SHARED_TYPES, Session, default_timeout_s
 from stitchline._settings import Settings, check
 from stitchline._speaker import SharedSpeaker, Speaker
-from stitchline._state import Counter, default_state_dir
+from stitchline._state import Counter, default_state_dir, forget_device_id
 from stitchline._tagging import Tagged, device_of, flags, part, text
 from stitchline._version import __version__
 
@@ -44,6 +45,10 @@ class Client(Calls):
         app_version: version of your app.
         identifiers: who uses the device, where that is known from the start.
         consent: what they allow, e.g. ``{"analytics": True}``.
+        require_consent: make, store and send nothing before `analytics` is allowed, here or by `consent`, and nothing
+            after it is taken back: the id and counter in `state_dir` then go at once (so give the app a folder of its
+            own), unsent events when they are sent, and the device is another one if consent comes back. For a device
+            that one person uses at a time; not for a server, and without `scope`.
         state_dir: folder that keeps the device's id and counter; per user by default (``~/.local/state/stitchline``).
         session_timeout_s: seconds of silence that end a session; 1800, or 120 on a kiosk, atm or pos, where it also
             forgets the person and what they allowed.
@@ -89,6 +94,7 @@ class Client(Calls):
         app_version: str = "",
         identifiers: Mapping[str, IdentifierValue | UUID] | None = None,
         consent: Mapping[str, bool] | None = None,
+        require_consent: bool = False,
         state_dir: str | os.PathLike[str] | None = None,
         session_timeout_s: float | None = None,
         flush_interval_s: float = 1.0,
@@ -136,19 +142,30 @@ class Client(Calls):
             clock=clock,
         )
         check(settings)
-        folder = None if state_dir is None else os.fspath(state_dir)
+        self._state_dir = None if state_dir is None else os.fspath(state_dir)
         try:
-            given = Device() if device is None else device_from("device", device)
-            self._device = own_device(given, app_version, folder)
-            channel = None if channel is None else text("channel", channel)
+            self._given = Device() if device is None else device_from("device", device)
+            self._channel = None if channel is None else text("channel", channel)
             allowed = None if consent is None else flags(consent)
         except InvalidEvent as error:
             raise ConfigurationError(str(error)) from None
+        self._app_version = app_version
         self._settings = settings
-        self._pipeline = self._made_pipeline(_head(self._device, channel), folder or default_state_dir())
-        self._own = self._own_speaker(identifiers, allowed)
-        if settings.offline_dir is not None:
-            self._resume(settings.offline_dir)
+        self._identifiers = identifiers
+        self._made_with = allowed
+        self._opt_in = require_consent
+        self._retired: list[Pipeline] = []
+        self._lost_before: dict[str, int] = {}
+        if require_consent and (self._given.type or "server") == "server":
+            raise ConfigurationError(
+                'require_consent: pass device={"type": ...}; a server speaks for many people'
+            )
+        if require_consent and not (allowed or {}).get("analytics"):
+            self._be_silent(allowed or {})
+            self._send_left_over()
+        else:
+            self._begin()
+            self._listen(allowed or {})
 
     @property
     def device(self) -> Device:
@@ -163,13 +180,17 @@ class Client(Calls):
     @property
     def losses(self) -> dict[str, int]:
         """How many events were lost since the start, by reason."""
-        return self._pipeline.losses.totals
+        totals = dict(self._lost_before)
+        for pipeline in self._pipelines():
+            for reason, number in pipeline.losses.totals.items():
+                totals[reason] = totals.get(reason, 0) + number
+        return totals
 
     @property
     def pending(self) -> int:
         """How many events are neither delivered nor lost, in memory or on disk."""
-        queue = self._pipeline.queue
-        return queue.accepted - queue.progress.settled
+        queues = [pipeline.queue for pipeline in self._pipelines()]
+        return sum(queue.accepted - queue.progress.settled for queue in queues)
 
     def scope(
         self,
@@ -206,6 +227,11 @@ class Client(Calls):
             InvalidEvent: with ``debug=True``, a value is wrong.
         """
         pipeline = self._pipeline
+        if self._opt_in:
+            pipeline.refuse(
+                "scope", "", InvalidEvent("scope", None, "not with require_consent: one person's")
+            )
+            return Scope(Silent(pipeline, {}, None))
         who: dict[str, str] = {}
         allowed: dict[str, bool] = {}
         tags = Tagged()
@@ -232,7 +258,9 @@ class Client(Calls):
         Returns:
             False when the time was over first; delivery goes on.
         """
-        return self._pipeline.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        done = [pipeline.flush(max(0.0, deadline - time.monotonic())) for pipeline in self._pipelines()]
+        return all(done)
 
     async def aflush(self, timeout_s: float = 10.0) -> bool:
         """Do the same from asyncio, without blocking the loop.
@@ -240,7 +268,11 @@ class Client(Calls):
         Args:
             timeout_s: seconds to wait at most.
         """
-        return await self._pipeline.aflush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        done = [
+            await pipeline.aflush(max(0.0, deadline - time.monotonic())) for pipeline in self._pipelines()
+        ]
+        return all(done)
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Deliver what is queued, then end; later calls are counted as `closed`. May be called again.
@@ -252,7 +284,10 @@ class Client(Calls):
         Returns:
             True when everything was delivered or counted before.
         """
-        return self._pipeline.close(self._settings.shutdown_timeout_s if timeout_s is None else timeout_s)
+        seconds = self._settings.shutdown_timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + seconds
+        done = [pipeline.close(max(0.0, deadline - time.monotonic())) for pipeline in self._pipelines()]
+        return all(done)
 
     async def aclose(self, timeout_s: float | None = None) -> bool:
         """Do the same from asyncio, without blocking the loop.
@@ -280,27 +315,98 @@ class Client(Calls):
         bound = None if current_binding() is None else bound_speaker(self._pipeline)
         return self._own if bound is None else bound
 
-    def _made_pipeline(self, head: bytes, state_dir: str | None) -> Pipeline:
-        return Pipeline(self._settings, head, Counter(state_dir, self._device.id))
+    def _pipelines(self) -> list[Pipeline]:
+        """Return all that may have something to deliver, oldest first: with `require_consent` there may be several."""
+        return [*self._retired, self._pipeline]
 
-    def _own_speaker(
-        self, identifiers: Mapping[str, IdentifierValue | UUID] | None, consent: dict[str, bool] | None
-    ) -> Speaker:
+    def _made_pipeline(self, head: bytes, counter_dir: str | None) -> Pipeline:
+        return Pipeline(self._settings, head, Counter(counter_dir, self._device.id))
+
+    def _begin(self) -> None:
+        """Make the device, its way to the collector and its speaker."""
+        self._device = own_device(self._given, self._app_version, self._state_dir)
+        self._pipeline = self._made_pipeline(
+            _head(self._device, self._channel), self._state_dir or default_state_dir()
+        )
+        self._own = self._own_speaker()
+        if self._settings.offline_dir is not None:
+            self._resume(self._settings.offline_dir)
+
+    def _own_speaker(self) -> Speaker:
         personal = self._device.type != "server"
         timeout_s = self._settings.session_timeout_s or default_timeout_s(self._device.type)
         try:
-            who = self._pipeline.cleaner.clean(None, None, None, identifiers)
+            who = self._pipeline.cleaner.clean(None, None, None, self._identifiers)
         except InvalidEvent as error:
             raise ConfigurationError(str(error)) from None
-        kind = SharedSpeaker if self._device.type in SHARED_TYPES else Speaker
+        shared = self._device.type in SHARED_TYPES
+        kind = SharedSpeaker if shared else Speaker
+        if self._opt_in:
+            kind = OptedInShared if shared else OptedIn
         return kind(
             self._pipeline,
             Tagged(),
             identifiers=who,
-            consent=consent,
+            consent=self._made_with,
             session=Session(timeout_s) if personal else None,
             remembers=personal,
         )
+
+    def _be_silent(self, consent: dict[str, bool]) -> None:
+        """Have no device and nothing that could be stored or sent, until consent is given."""
+        self._device = described(self._given, self._app_version)
+        self._pipeline = Pipeline(self._settings, _head(None, None), Counter(None, ""))
+        self._own = Silent(self._pipeline, consent, self._begin_again)
+
+    def _begin_again(self, silent: Speaker, consent: dict[str, bool]) -> Speaker:
+        """Begin, now that consent was given; the caller holds the silent pipeline's lock."""
+        if self._own is silent and not silent.pipeline.closed:
+            self._put_away(silent.pipeline)
+            self._begin()
+            self._listen(consent)
+        return self._own
+
+    def _listen(self, consent: dict[str, bool]) -> None:
+        if isinstance(self._own, OptedIn | OptedInShared):
+            self._own.until(self._end, consent)
+            if self._settings.offline_dir is not None:
+                from stitchline._offline import unmark_withdrawn
+
+                unmark_withdrawn(self._settings.offline_dir)
+
+    def _end(self, speaker: Speaker, consent: dict[str, bool]) -> Speaker:
+        """Forget the device, and let what is queued be delivered; the caller holds the lock of its pipeline."""
+        if self._own is speaker:
+            if self._settings.offline_dir is not None:
+                from stitchline._offline import mark_withdrawn
+
+                mark_withdrawn(self._settings.offline_dir)
+            if not self._given.id:
+                forget_device_id(self._state_dir or default_state_dir())
+            self._put_away(speaker.pipeline)
+            self._be_silent(consent)
+        return self._own
+
+    def _put_away(self, pipeline: Pipeline) -> None:
+        """Let a pipeline end by itself, and forget those that have, but for their losses."""
+        pipeline.retire()
+        self._retired.append(pipeline)
+        for over in [one for one in self._retired if one.is_over()]:
+            self._retired.remove(over)
+            for reason, number in over.losses.totals.items():
+                self._lost_before[reason] = self._lost_before.get(reason, 0) + number
+
+    def _send_left_over(self) -> None:
+        """Send what an earlier process could not before consent was taken back."""
+        folder = self._settings.offline_dir
+        if folder is None:
+            return
+        from stitchline._offline import is_withdrawn
+
+        if is_withdrawn(folder):
+            rest = Pipeline(self._settings, _head(None, None), Counter(None, ""))
+            rest.start()
+            self._put_away(rest)
 
     def _resume(self, folder: str) -> None:
         """Start at once where an earlier process left events: they must not wait for a new one."""
@@ -310,9 +416,11 @@ class Client(Calls):
             self._pipeline.start()
 
 
-def _head(device: Device, channel: str | None) -> bytes:
+def _head(device: Device | None, channel: str | None) -> bytes:
     """Return the batch members that all events of this process have in common."""
-    head: dict[str, Any] = {"sdk": {"name": "stitchline-python", "version": __version__}, "device": device}
+    head: dict[str, Any] = {"sdk": {"name": "stitchline-python", "version": __version__}}
+    if device is not None:
+        head["device"] = device
     if channel is not None:
         head["channel"] = channel
     return encoder.encode(head)[1:-1]

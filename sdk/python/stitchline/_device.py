@@ -41,10 +41,15 @@ def own_device(given: Device, app_version: str, state_dir: str | None) -> Device
     Args:
         given: what the app said; it wins over the system.
         app_version: version of the app, where `given` has none.
-        state_dir: where the id is kept; None makes one that lasts as long as the process.
+        state_dir: where the id is kept; None keeps it in the user's own folder.
     """
+    made = given.id or persistent_device_id(state_dir or default_state_dir())
+    return msgspec.structs.replace(described(given, app_version), id=made)
+
+
+def described(given: Device, app_version: str) -> Device:
+    """Return what is known of the device, without making an id."""
     found = {
-        "id": given.id or persistent_device_id(state_dir or default_state_dir()),
         "type": given.type or "server",
         "os": given.os or _os(),
         "os_version": given.os_version or _os_version(),

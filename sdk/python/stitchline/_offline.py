@@ -36,6 +36,7 @@ _MAX_SEGMENT_BYTES: Final = 1024 * 1024
 _SUFFIX: Final = ".seg"
 _SLOT: Final = "slot-"
 _LOSSES: Final = "losses.json"
+_WITHDRAWN: Final = "withdrawn"
 
 
 class OfflineQueue:
@@ -150,11 +151,18 @@ class OfflineQueue:
         """Say whether the journal has written all."""
         return self._written_all
 
-    def close(self) -> None:
-        """Give the slot back, with what is not delivered in it."""
+    def close(self, *, erase: bool = False) -> None:
+        """Give the slot back, with what is not delivered in it; or with nothing, after a withdrawal."""
         with self._lock:
-            self._losses_version = -1
-            self._save_losses()
+            if self._lock_fd is None:
+                return
+            if erase:
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{self._slot}/{_LOSSES}")  # noqa: PTH108
+                unmark_withdrawn(os.path.dirname(self._slot))  # noqa: PTH120
+            else:
+                self._losses_version = -1
+                self._save_losses()
             self.abandon()
 
     def abandon(self) -> None:
@@ -356,3 +364,21 @@ def _fitting(events: list[bytes], max_bytes: int) -> int:
 def has_unsent(folder: str) -> bool:
     """Say whether an earlier process left segments in the folder."""
     return any(name.endswith(_SUFFIX) for _, _, names in os.walk(folder) for name in names)
+
+
+def mark_withdrawn(folder: str) -> None:
+    """Note that consent was taken back: what is unsent is the end of it, and a later process may send that."""
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+        write_atomically(f"{folder}/{_WITHDRAWN}", b"")
+
+
+def unmark_withdrawn(folder: str) -> None:
+    """Forget that note: all was sent, or consent is back."""
+    with contextlib.suppress(OSError):
+        os.unlink(f"{folder}/{_WITHDRAWN}")  # noqa: PTH108
+
+
+def is_withdrawn(folder: str) -> bool:
+    """Say whether an earlier process could not send all before consent ended."""
+    return os.path.exists(f"{folder}/{_WITHDRAWN}")  # noqa: PTH110

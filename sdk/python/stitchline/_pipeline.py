@@ -70,6 +70,8 @@ class Pipeline:
         # What a call hands its event to: the queue itself, while that may take it.
         self.push: Callable[[bytes], bool] = self.put
         self.closed = False
+        self._ending = False
+        self._retired = False
         self.deadline: float | None = None
         self._hurry = False
         self._started = False
@@ -179,10 +181,9 @@ class Pipeline:
             True when everything was delivered.
         """
         with self.lock:
-            first, self.closed = not self.closed, True
-            self.push = self.put
+            first, self._ending = not self._ending, True
             self.deadline = time.monotonic() + timeout_s
-            self.queue.closed = True
+            self._take_no_more()
         self.ring()
         if first and self._started:
             self._join()
@@ -191,6 +192,25 @@ class Pipeline:
             self.counter.close()
             _exit.forget(self)
         return self.queue.progress.settled >= self.queue.accepted and "shutdown" not in self.losses.totals
+
+    def retire(self) -> None:
+        """Take nothing more, forget the counter, and end by itself when all is delivered, however long that takes."""
+        with self.lock:
+            self._retired = True
+            self._take_no_more()
+            self.counter.forget()
+            if not self._started:
+                _exit.forget(self)
+        self.ring()
+
+    def is_over(self) -> bool:
+        """Say whether all that came in is delivered or counted, and nothing more will come."""
+        return self.closed and self.queue.progress.settled >= self.queue.accepted
+
+    def _take_no_more(self) -> None:
+        self.closed = True
+        self.push = self.put
+        self.queue.closed = True
 
     def hurried(self) -> bool:
         """Say, once, whether somebody waits who would rather try now than back off."""
@@ -229,7 +249,7 @@ class Pipeline:
             self.losses.drop_all("shutdown", rest.events)
             self.queue.settle(rest)
         if self._offline is not None:
-            self._offline.close()
+            self._offline.close(erase=self._retired and self.is_over())
         left = {} if self._offline is not None else self.losses.unreported
         if left:
             warn("lost events that no collector knows of: %s", left)
@@ -242,6 +262,9 @@ class Pipeline:
         store: Store = self.queue if self._offline is None else self._offline
         self._sender = Sender(self, store)
         self._sender.run()
+        if self._retired and self.deadline is None:
+            self._finish()
+            _exit.forget(self)
 
     def _open_offline(self) -> None:
         folder = self.settings.offline_dir

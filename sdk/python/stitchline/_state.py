@@ -10,6 +10,7 @@ process at a time holds a device's counter (a file lock); the others send no `se
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from threading import Lock
@@ -81,6 +82,12 @@ def _create_id(state_dir: str, path: str) -> str:
         os.close(lock)
 
 
+def forget_device_id(state_dir: str) -> None:
+    """Remove the id, so that the next one is another; its lock file is empty and stays."""
+    with contextlib.suppress(OSError):
+        os.unlink(f"{state_dir}/device_id")  # noqa: PTH108
+
+
 class Counter:
     """The per-device counter `seq`; 0 (nothing sent) where another process holds it.
 
@@ -123,6 +130,15 @@ class Counter:
         with self._reserving:
             if self._lock_fd is not None:
                 self._write(self._next)
+            self._abandon()
+
+    def forget(self) -> None:
+        """Give the counter up and remove it."""
+        with self._reserving:
+            if self._lock_fd is not None:
+                for path in (str(self._path), f"{self._path}.lock"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(path)  # noqa: PTH108
             self._abandon()
 
     def fork(self) -> None:

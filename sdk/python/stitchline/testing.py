@@ -54,11 +54,13 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class _Recorder(Pipeline):
     """Keeps every event instead of queueing it."""
 
-    def __init__(self, settings: Settings, head: bytes, counter: Counter) -> None:
+    def __init__(
+        self, settings: Settings, head: bytes, counter: Counter, events: list[RecordedEvent]
+    ) -> None:
         super().__init__(settings, head, counter)
         shared = msgspec.json.decode(b"{%b}" % head)
         self._defaults = {name: shared[name] for name in ("device", "channel") if name in shared}
-        self.events: list[RecordedEvent] = []
+        self.events = events
 
     def put(self, event: bytes) -> bool:
         if self.closed:
@@ -80,12 +82,13 @@ class RecordingClient(Client):
         fields = msgspec.to_builtins(device) if isinstance(device, Device) else dict(device)
         device = {"id": "recording-device", **fields}  # one of its own, so that none is kept on disk
         settings.setdefault("drain_on_sigterm", False)
+        self._recorded: list[RecordedEvent] = []
         super().__init__("http://recording.invalid", "recording", debug=debug, device=device, **settings)
 
     @property
     def events(self) -> list[RecordedEvent]:
         """What was said so far, oldest first."""
-        return self._recorder.events
+        return self._recorded
 
     def named(self, name: str) -> list[RecordedEvent]:
         """Return the events of one name, oldest first."""
@@ -97,12 +100,11 @@ class RecordingClient(Client):
 
     def clear(self) -> None:
         """Forget what was recorded."""
-        self._recorder.events.clear()
+        self._recorded.clear()
 
-    def _made_pipeline(self, head: bytes, state_dir: str | None) -> Pipeline:
-        del state_dir  # nothing is kept
-        self._recorder = _Recorder(self._settings, head, Counter(None, self._device.id))
-        return self._recorder
+    def _made_pipeline(self, head: bytes, counter_dir: str | None) -> Pipeline:
+        del counter_dir  # nothing is kept
+        return _Recorder(self._settings, head, Counter(None, self._device.id), self._recorded)
 
 
 if "pytest" in sys.modules:
