@@ -21,7 +21,7 @@ from tests.chaos.schedule import Step, steps
 from tests.chaos.stage import Stage, until
 from tests.clickhouse_server import ClickHouseServer
 
-SHORT_SEED, SHORT_STEPS = 6, 6
+SHORT_SEED, SHORT_STEPS = 6, 5
 MINUTES = float(os.environ.get("STITCHLINE_TORTURE_MINUTES", "") or 20)
 
 

@@ -74,6 +74,8 @@ def test_a_spool_at_its_limit_answers_503_until_clickhouse_is_back(
         ready_again(collector)
         assert collector.send(event(event_id="00000000-0000-7000-8000-000000000001"))["accepted"] == 1
         check_loaded(collector, [*acknowledged, "00000000-0000-7000-8000-000000000001"])
+        for words in ("the spool is full, answering 503", "the spool has room again"):
+            assert collector.log().count(words) == 1
     finally:
         collector.kill()
 
@@ -109,9 +111,13 @@ def test_a_full_disk_answers_503_and_is_ready_again_once_clickhouse_has_taken_th
     assert b"No space left on device" in fill(cramped, acknowledged)
     assert b"No space left" in cramped.request("GET", "/health/ready")[2]
 
+    assert metrics(cramped)['stitchline_spool_faults_total{reason="disk_full"}'] > 0
+
     server.start()
     ready_again(cramped)
     check_loaded(cramped, acknowledged)
+    for words in ("the spool cannot be written, answering 503", "the spool can be written again"):
+        assert words in cramped.log()
 
 
 def test_kill_9_on_a_full_disk_loses_nothing_acknowledged(
