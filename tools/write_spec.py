@@ -206,6 +206,11 @@ def paths() -> dict[str, Json]:
                 key="read",
             )
         },
+        "/v1/webhooks": {
+            "get": _operation(
+                "List the webhooks: what waits, what was taken, and the dead letters", _ANY, "401", key="read"
+            )
+        },
         "/v1/people/{namespace}/{value}": {
             "get": _operation(
                 "Tell one person, with the latest events",

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from .ingest import Ingest
 from .load import Loader
-from .metrics import CONTENT_TYPE, Metrics, Sample
+from .metrics import CONTENT_TYPE, Metrics, Sample, Source
 from .receive import Receiver
 from .spool import Spool
 from .stitch import Progress
@@ -27,6 +27,7 @@ class Observer:
         recovered: Rows found on disk at start, by spool table.
         damages: Segments found damaged on disk.
         stopping: Whether the process is about to end.
+        more: Metrics of other rooms.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Observer:
         recovered: Mapping[str, int],
         damages: Callable[[], int],
         stopping: Callable[[], bool],
+        *more: Source,
     ) -> None:
         self._receiver = receiver
         self._ingest = ingest
@@ -50,7 +52,7 @@ class Observer:
         self._recovered = recovered
         self._damages = damages
         self._stopping = stopping
-        self._metrics = Metrics(self._event_terms, self._spool_terms, self._stitch_terms)
+        self._metrics = Metrics(self._event_terms, self._spool_terms, self._stitch_terms, *more)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""

@@ -21,6 +21,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from . import settings as settings_module
+from .activate.activator import Activator, agrees
+from .activate.http import WebhookRoutes
+from .activate.inbox import feed, starve
+from .activate.outbox import Message, Outbox
+from .activate.sender import Sender
+from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
@@ -33,6 +39,7 @@ from .enrich.geo import GeoDatabase
 from .enrich.privacy import Privacy
 from .ingest import Ingest
 from .journeys import journey_text
+from .journeys import read as read_journey
 from .load import Loader
 from .observe import Observer
 from .rebuild_request import RebuildRequest
@@ -62,7 +69,7 @@ class Collector:
         settings: The effective settings.
 
     Raises:
-        SettingsError, JourneyError, SegmentError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be
+        SettingsError, JourneyError, SegmentError, WebhookError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be
             served.
     """
 
@@ -72,8 +79,13 @@ class Collector:
         self._key_file = KeyFile(settings.data_path)
         self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
         self._keys = Keys(settings.keys, _made_keys(self._key_file))
-        self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey_text(settings.journey))
+        journey = journey_text(settings.journey)
         self._segments = segments_in(settings.segments)
+        milestones = None if journey is None else {one.name for one in read_journey(journey).milestones}
+        self._webhook_keys = check(settings.webhooks, milestones, self._segments)
+        self._warehouse = Warehouse(
+            settings.dsn, _read_limits(settings), journey, feed if settings.webhooks else starve
+        )
         self._loader = Loader(self._warehouse.session, self._on_gone)
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
@@ -129,6 +141,7 @@ class Collector:
         started.push_async_callback(self._spool.close)
         self._stitching.start()
         started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
+        await self._open_webhooks()
         for name, work in (("adopt", self._keep_adopting), ("keys", self._keep_reading_keys)):
             started.callback(asyncio.create_task(work(), name=name).cancel)  # which also keeps the task alive
         corrections = Corrections(ingest, self._stored, self._may)
@@ -138,6 +151,43 @@ class Collector:
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
             log.warning("%d segments stay on disk and are loaded after the next start", self._loader.backlog)
+
+    async def _open_webhooks(self) -> None:
+        """The activator decides on a thread of its own; the sender sends on the event loop."""
+        settings, loop = self._settings, asyncio.get_running_loop()
+        outbox = self._outbox = await asyncio.to_thread(Outbox, settings.data_path)
+        self._started.callback(outbox.close)
+        sender = self._sender = Sender(settings.webhooks, self._webhook_keys, outbox, self._still_agrees)
+        self._started.push_async_callback(sender.stop)
+        await sender.start()
+
+        def send(messages: list[Message]) -> None:
+            loop.call_soon_threadsafe(sender.submit, messages)
+
+        activator = Activator(
+            settings.webhooks,
+            self._segments,
+            outbox,
+            send,
+            self._progress,
+            settings.segment_sweep_s,
+        )
+        self._webhook_routes = WebhookRoutes(settings.webhooks, outbox, sender, activator, self._asking)
+        if settings.webhooks:
+            activating = threading.Thread(
+                target=self._activate, args=(activator,), name="activator", daemon=True
+            )
+            activating.start()
+            self._started.push_async_callback(asyncio.to_thread, activating.join, settings.stop_timeout_s)
+
+    def _activate(self, activator: Activator) -> None:
+        while not self._warehouse.wait(0.5):
+            if self._stopping.is_set():
+                return
+        activator.run(self._warehouse.engine(), self._stopping)
+
+    async def _still_agrees(self, message: Message) -> bool:
+        return await self._asking.readers.ask(lambda reader: agrees(reader, message.node, message.purpose))
 
     async def _open_sql_port(self) -> None:
         if not self._settings.sql_port:
@@ -179,6 +229,7 @@ class Collector:
             self._recovered,
             lambda: self._damages + self._loader.loads.damages,
             self._stopping.is_set,
+            self._webhook_routes.terms,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
         for room in (
@@ -186,6 +237,7 @@ class Collector:
             observer,
             self._asking,
             SegmentRoutes(self._segments, self._asking),
+            self._webhook_routes,
             replay,
             corrections,
             RebuildRequest(self._ask_for_rebuild, self._may),
@@ -239,6 +291,7 @@ class Collector:
             await asyncio.sleep(ADOPT_EVERY_S)
             try:
                 await asyncio.to_thread(self._adopt)
+                self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
             except OSError as error:
                 log.warning("cannot adopt now, trying again: %s", error)
 

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict, fields
 
+from .activate.webhooks import Webhook
 from .receive.key_file import KeyFile
 from .receive.keys import Key
 from .receive.proxies import Proxies, ProxyHeader
@@ -118,6 +119,13 @@ _TABLE: dict[str, _Documented] = {
         "A `journey.toml` with stages and milestones, see docs/analysts.md. Empty: the one given last holds.",
     ),
     "segments": _doc("", "Folder of segments, a `.toml` file each, see docs/activation.md. Empty: none."),
+    "webhooks": _doc(
+        (),
+        "Who is told when people reach milestones and enter segments: `[[webhooks]]` tables, see docs/activation.md.",
+    ),
+    "segment_sweep_s": _doc(
+        60.0, "Pause between two looks at everybody, for segments that people enter as time passes."
+    ),
     "sql_timeout_s": _doc(30.0, "Longest run of one query of `/v1/sql`."),
     "sql_max_rows": _doc(1_000_000, "Most rows one query of `/v1/sql` may return."),
     "sql_max_memory_bytes": _doc(2 * 1024**3, "Most memory one query of `/v1/sql` may use."),
@@ -157,6 +165,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     identity: IdentityRules
     journey: str
     segments: str
+    webhooks: tuple[Webhook, ...]
+    segment_sweep_s: Seconds
     sql_timeout_s: Seconds
     sql_max_rows: Positive
     sql_max_memory_bytes: Positive
@@ -263,6 +273,7 @@ _AS_JSON = {
     "keys": "a JSON list of keys",
     "identity": "a JSON object",
     "trusted_proxies": "a JSON list of networks",
+    "webhooks": "a JSON list of webhooks",
 }
 
 

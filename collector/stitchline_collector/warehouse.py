@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
@@ -28,11 +28,19 @@ class Warehouse:
         dsn: Where ClickHouse is.
         limits: What one read of `/v1/sql` may cost.
         journey: The text of `journey.toml`; None for the one given last.
+        also: What to do once the schema is current, before anybody gets a connection.
     """
 
-    def __init__(self, dsn: str, limits: ReadLimits, journey: str | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        limits: ReadLimits,
+        journey: str | None = None,
+        also: Callable[[Session], None] = lambda _: None,
+    ) -> None:
         self._dsn = dsn
         self._journey = journey
+        self._also = also
         self._limits = limits
         self._engine: Engine | None = None
         self._migrated = threading.Event()
@@ -121,6 +129,11 @@ class Warehouse:
         for name in apply(engine):
             log.info("applied migration %s", name)
         prepare(engine, self._journey)
+        session = engine.session()
+        try:
+            self._also(session)
+        finally:
+            session.close()
         self._migrated.set()
 
     def _keep_trying(self, engine: Engine) -> None:

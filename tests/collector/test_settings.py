@@ -41,7 +41,9 @@ def test_every_setting_can_stand_in_the_environment() -> None:
     for field in fields(Settings):
         value = getattr(defaults, field.name)
         written = str(value).lower() if isinstance(value, bool) else str(value)
-        text = {"keys": "[]", "identity": "{}", "trusted_proxies": "[]"}.get(field.name, written)
+        text = {"keys": "[]", "identity": "{}", "trusted_proxies": "[]", "webhooks": "[]"}.get(
+            field.name, written
+        )
         assert load(None, {f"STITCHLINE_{field.name.upper()}": text}) == defaults, field.name
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stitchline_collector.activate.http import WebhookRoutes
 from stitchline_collector.ask.http import Asking
 from stitchline_collector.corrections import Corrections
 from stitchline_collector.observe import Observer
@@ -29,7 +30,16 @@ def test_the_files_are_what_the_types_say() -> None:
 
 
 def test_openapi_knows_every_native_endpoint_and_no_other() -> None:
-    rooms: tuple[Any, ...] = (Receiver, Asking, Observer, Replay, Corrections, RebuildRequest, SegmentRoutes)
+    rooms: tuple[Any, ...] = (
+        Receiver,
+        Asking,
+        Observer,
+        Replay,
+        Corrections,
+        RebuildRequest,
+        SegmentRoutes,
+        WebhookRoutes,
+    )
     served = {
         (route.method.lower(), re.sub(r":[^}]+}", "}", route.path))
         for room in rooms

@@ -57,6 +57,7 @@ class Progress:
         refused: edges put into quarantine.
         rebuilds: how often everybody was decided anew.
         standby: whether another stitcher does the work.
+        caught_up: rounds that left nothing waiting.
     """
 
     rounds: int = 0
@@ -70,6 +71,7 @@ class Progress:
     refused: int = 0
     rebuilds: int = 0
     standby: bool = False
+    caught_up: int = 0
 
 
 class Standby(Exception):
@@ -140,6 +142,7 @@ class Stitcher:
         parts = desk.inbox.parts(self._max_rows)
         if not parts.names:
             self.progress.lag_s = 0.0
+            self.progress.caught_up += 1
             return False
         began = time.monotonic()
         for sightings in desk.inbox.sightings(parts, self._max_rows):
@@ -149,6 +152,7 @@ class Stitcher:
             desk.dictionaries.fold()
         self.progress.rounds += 1
         self.progress.last_round_s = time.monotonic() - began
+        self.progress.caught_up += not parts.more
         return parts.more
 
     def rebuild(self) -> int:

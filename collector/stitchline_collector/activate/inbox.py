@@ -1,0 +1,55 @@
+"""The queue of events that were not looked at yet: a table whose data parts are the messages, as the stitcher's inbox.
+
+A merge may replace listed parts by a larger one. Then they are gone under their old names, nothing is dropped, and the larger part is
+looked at later: twice is harmless.
+"""
+
+from __future__ import annotations
+
+from ..engine import QueryError, Session
+
+_NO_SUCH_DATA_PART = 232
+_MAX_PARTS = 200
+_MAX_ROWS = 50_000
+_FEED = """
+CREATE MATERIALIZED VIEW IF NOT EXISTS activation_feed TO activation_inbox AS
+SELECT event_id, toYYYYMMDD(device_time) AS day, device.id AS device_id FROM events_raw
+"""
+
+
+def feed(session: Session) -> None:
+    """Have new events put into the queue from now on."""
+    session.command(_FEED)
+
+
+def starve(session: Session) -> None:
+    """Without webhooks nobody would empty the queue."""
+    session.command("DROP VIEW IF EXISTS activation_feed")
+    session.command("TRUNCATE TABLE IF EXISTS activation_inbox")
+
+
+def parts(session: Session) -> list[str]:
+    """The names of the oldest parts, at least one if there is any."""
+    found = session.query(
+        "SELECT name, rows FROM system.parts WHERE active AND rows > 0 AND table = 'activation_inbox' "
+        "AND database = {database:String} ORDER BY min_block_number",
+        {"database": session.database},
+    )
+    names: list[str] = []
+    total = 0
+    for name, rows in found[:_MAX_PARTS]:
+        if names and total + rows > _MAX_ROWS:
+            break
+        names.append(str(name))
+        total += rows
+    return names
+
+
+def drop(session: Session, names: list[str]) -> None:
+    """Take parts off the queue; what a merge has replaced stays."""
+    for name in names:
+        try:
+            session.command(f"ALTER TABLE activation_inbox DROP PART '{name}'")
+        except QueryError as error:
+            if error.code != _NO_SUCH_DATA_PART:
+                raise
