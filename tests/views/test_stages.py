@@ -94,6 +94,33 @@ def transitions(happened: list[Happened], *, stitched: bool) -> Rows:
     return sorted(rows, key=lambda row: (-row[3], -row[4], row[0], row[1]))
 
 
+def loops(happened: list[Happened], *, stitched: bool) -> Rows:
+    found: defaultdict[str, list[tuple[Any, int, bool]]] = defaultdict(list)
+    known = STAGES[:3]
+    for who, events in journeys(happened, stitched=stitched).items():
+        staged = [event for event in events if stage_of(event)]
+        left: dict[str, int] = {}
+        here = ""
+        for stage, group in groupby(staged, key=stage_of):
+            at_s = next(group).at_s
+            left[here] = at_s
+            away_s = at_s - left[stage] if stage in left else -1
+            fell_back = {stage, here} <= set(known) and known.index(here) > known.index(stage)
+            found[stage].append((who, away_s, fell_back))
+            here = stage
+    return [_looped(stage, found[stage]) for stage in STAGES if stage in found]
+
+
+def _looped(stage: str, entries: list[tuple[Any, int, bool]]) -> tuple[Any, ...]:
+    people = {who for who, _, _ in entries}
+    away = [away_s for _, away_s, _ in entries if away_s >= 0]
+    looped = {who for who, away_s, _ in entries if away_s >= 0}
+    back = [who for who, _, fell_back in entries if fell_back]
+    times = _quantiles(away) if away else (None, None)
+    share = len(looped) / len(people)
+    return stage, len(people), len(entries), len(looped), len(away), share, *times, len(set(back)), len(back)
+
+
 def stages_now(happened: list[Happened], now_s: int, *, stitched: bool) -> Rows:
     found = defaultdict(list)
     for events in journeys(happened, stitched=stitched).values():
@@ -218,6 +245,7 @@ def test_views_say_what_loops_over_the_events_say(
     now_s = 150  # after the last moment, so that some deadlines have passed and some have not
     now = {"until": _until(town, now_s), "stitched": who}
     assert town.ask("stage_transitions", stitched=who) == transitions(happened, stitched=stitched)
+    assert town.ask("stage_loops", stitched=who) == loops(happened, stitched=stitched)
     assert town.ask("stage_now", **now) == stages_now(happened, now_s, stitched=stitched)
     assert town.ask("stuck", **now) == deadlines(happened, now_s, stitched=stitched)
     assert town.ask("handovers", by=by, stitched=who) == handed_over(happened, by, stitched=stitched)
