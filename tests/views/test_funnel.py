@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, example, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from stitchline_collector.journeys import prepare
 from tests.views.towns import Happened, journeys, quantile, settle, towns
 
 if TYPE_CHECKING:
@@ -15,33 +17,82 @@ if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
 STAGES = ["awareness", "consideration", "purchase", "onboarding", "retention", "advocacy"]
+FIELDS = {
+    "channel": "channel",
+    "device": "device_type",
+    "source": "source",
+    "campaign": "campaign",
+    "country": "country",
+}
 EXAMPLES = settings(
     max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
+# One event may reach several milestones: A on the web reaches two, B on the web another two.
+MILESTONES = ["looked", "looked_on_web", "tried", "bought"]
+JOURNEY = """
+[[milestones]]
+name = "looked"
+stage = "awareness"
+event = "A"
+
+[[milestones]]
+name = "looked_on_web"
+stage = "awareness"
+when = "channel = 'web' and name in ('A', 'B')"
+
+[[milestones]]
+name = "tried"
+stage = "consideration"
+event = "B"
+
+[[milestones]]
+name = "bought"
+stage = "purchase"
+event = "C"
+"""
+
+
+def reached(event: Happened) -> set[str]:
+    found = {"A": {"looked"}, "B": {"tried"}, "C": {"bought"}}.get(event.name, set())
+    return found | ({"looked_on_web"} if event.channel == "web" and event.name in "AB" else set())
+
+
+def stage(event: Happened) -> set[str]:
+    return {event.stage}
+
+
+def name(event: Happened) -> set[str]:
+    return {event.name}
+
+
+LABELS = {"event": name, "stage": stage, "milestone": reached}
+
+
 def _ordered(
-    events: list[Happened], labels: list[str], steps: list[str], window_s: int, *, strict: bool
+    events: list[Happened], labels: list[set[str]], steps: list[str], window_s: int, *, strict: bool
 ) -> tuple[int, ...]:
     """Of all ways: the longest, of those the first to end, of those the one with the latest steps."""
-    ways: list[tuple[int, ...]] = [(at,) for at, label in enumerate(labels) if label == steps[0]]
+    ways: list[tuple[int, ...]] = [(at,) for at, label in enumerate(labels) if steps[0] in label]
     for way in ways:
         ways += [  # the list grows while it is read: each way is tried with every next step
             (*way, at)
             for at in range(way[-1] + 1, len(events))
             if len(way) < len(steps)
-            and labels[at] == steps[len(way)]
+            and steps[len(way)] in labels[at]
             and events[at].at_s - events[way[0]].at_s <= window_s
             and (at == way[-1] + 1 or not strict)
         ]
     return max(ways, key=lambda way: (len(way), -way[-1], way[::-1]), default=())
 
 
-def _any(events: list[Happened], labels: list[str], steps: list[str], window_s: int) -> tuple[int, ...]:
+def _any(events: list[Happened], labels: list[set[str]], steps: list[str], window_s: int) -> tuple[int, ...]:
     """Of all windows that end with an event: the first with most steps, each where it was done last."""
     windows = []
     for end, event in enumerate(events):
-        last = {labels[at]: at for at in range(end + 1) if event.at_s - events[at].at_s <= window_s}
+        near = [at for at in range(end + 1) if event.at_s - events[at].at_s <= window_s]
+        last = {label: at for at in near for label in labels[at] & set(steps)}
         windows.append((len(last), -end, tuple(sorted(last.values()))))
     return max(windows)[2] if windows and steps else ()
 
@@ -59,15 +110,15 @@ def expected(
     wanted = list(dict.fromkeys(steps)) if order == "any" else steps
     found: dict[str, list[list[int]]] = {}
     for journey in journeys(happened, stitched=stitched).values():
-        events = [event for event in journey if (event.stage if by == "stage" else event.name) in wanted]
-        labels = [event.stage if by == "stage" else event.name for event in events]
+        events = [event for event in journey if LABELS[by](event) & set(wanted)]
+        labels = [LABELS[by](event) for event in events]
         if order == "any":
             way = _any(events, labels, wanted, window_s)
         else:
             way = _ordered(events, labels, wanted, window_s, strict=order == "strict")
         if way:
             first = events[way[0]]
-            part = {"channel": first.channel, "device": first.device_type}.get(breakdown, "")
+            part = getattr(first, FIELDS[breakdown]) if breakdown else ""
             found.setdefault(part, []).append([events[at].at_s for at in way])
     rows = []
     for part, ways in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
@@ -79,14 +130,14 @@ def _rows(part: str, ways: Sequence[Sequence[int]], wanted: list[str], order: st
     rows: list[tuple[Any, ...]] = []
     before = len(ways)
     for step in range(len(wanted)):
-        reached = [way for way in ways if len(way) > step]
-        gaps = [way[step] - way[step - 1] for way in reached] if step else []
+        there = [way for way in ways if len(way) > step]
+        gaps = [way[step] - way[step - 1] for way in there] if step else []
         rows.append((
-            part, step + 1, f"{step + 1} of {len(wanted)}" if order == "any" else wanted[step], len(reached),
-            len(reached) / len(ways), len(reached) / before if before else 0,
+            part, step + 1, f"{step + 1} of {len(wanted)}" if order == "any" else wanted[step], len(there),
+            len(there) / len(ways), len(there) / before if before else 0,
             quantile(gaps, 0.5) if gaps else None, quantile(gaps, 0.9) if gaps else None,
         ))  # fmt: skip
-        before = len(reached)
+        before = len(there)
     return rows
 
 
@@ -95,7 +146,7 @@ QUESTIONS = st.fixed_dictionaries(
         "steps": st.lists(st.sampled_from("ABC"), min_size=1, max_size=4),
         "order": st.sampled_from(["ordered", "strict", "any"]),
         "window_s": st.sampled_from([0, 10, 25, 1000]),
-        "breakdown": st.sampled_from(["", "channel", "device"]),
+        "breakdown": st.sampled_from(["", *FIELDS]),
         "stitched": st.booleans(),
     }
 )
@@ -128,6 +179,29 @@ def test_a_funnel_is_that_of_every_way_tried(
         "stitched": str(int(question["stitched"])),
     }
     assert town.ask("funnel", **given) == expected(happened, by, **question | {"steps": steps})
+
+
+@pytest.fixture
+def defined(engine: Engine) -> Engine:
+    """A ClickHouse with milestones."""
+    prepare(engine, JOURNEY)
+    return engine
+
+
+@settings(
+    EXAMPLES, phases=(Phase.generate,)
+)  # not shrunk: it would take minutes, and a failing town is small
+@given(
+    happened=towns(people=6),
+    question=QUESTIONS,
+    steps=st.lists(st.sampled_from(MILESTONES), max_size=4),
+)
+def test_a_funnel_of_milestones_is_that_of_every_way_tried(
+    defined: Engine, happened: list[Happened], question: dict[str, Any], steps: list[str]
+) -> None:
+    texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in question.items()}
+    rows = settle(defined, happened).ask("funnel", **texts | {"by": "milestone", "steps": ",".join(steps)})
+    assert rows == expected(happened, "milestone", **question | {"steps": steps or MILESTONES})
 
 
 def test_equal_times_are_ordered_by_seq(engine: Engine) -> None:
