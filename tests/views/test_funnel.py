@@ -204,6 +204,78 @@ def test_a_funnel_of_milestones_is_that_of_every_way_tried(
     assert rows == expected(happened, "milestone", **question | {"steps": steps or MILESTONES})
 
 
+def exits(
+    happened: list[Happened],
+    by: str,
+    steps: list[str],
+    order: str,
+    window_s: int,
+    breakdown: str,
+    left_to: str,
+    *,
+    stitched: bool,
+) -> list[tuple[Any, ...]]:
+    found: dict[tuple[str, int], dict[str, list[int]]] = {}
+    for journey in journeys(happened, stitched=stitched).values():
+        events = [event for event in journey if LABELS[by](event) & set(steps)]
+        labels = [LABELS[by](event) for event in events]
+        way = _ordered(events, labels, steps, window_s, strict=order == "strict")
+        if not way or len(way) == len(steps):
+            continue
+        first, last, step = events[way[0]], events[way[-1]], steps[len(way) - 1]
+        after = [
+            (getattr(event, left_to), event.at_s - last.at_s)
+            for event in journey[journey.index(last) + 1 :]
+            if getattr(event, left_to)
+            and event.at_s - last.at_s <= window_s
+            and step not in LABELS[by](event)
+        ]
+        went_to, took = after[0] if after else ("", 0)
+        part = getattr(first, FIELDS[breakdown]) if breakdown else ""
+        found.setdefault((part, len(way)), {}).setdefault(went_to, []).append(took)
+    rows = []
+    for (part, step_number), ends in sorted(found.items()):
+        people = sum(map(len, ends.values()))
+        for went_to, took in sorted(ends.items(), key=lambda item: (-len(item[1]), item[0])):
+            p50 = quantile(took, 0.5) if went_to else None
+            name = steps[step_number - 1]
+            rows.append((part, step_number, name, went_to, len(took), len(took) / people, p50))
+    return rows
+
+
+@settings(
+    EXAMPLES, phases=(Phase.generate,)
+)  # not shrunk: it would take minutes, and a failing town is small
+@given(
+    happened=towns(people=6),
+    question=QUESTIONS,
+    order=st.sampled_from(["ordered", "strict"]),
+    left_to=st.sampled_from([("event", "name"), ("channel", "channel"), ("device", "device_type")]),
+    by=st.sampled_from(["event", "milestone"]),
+)
+def test_who_leaves_goes_where_reading_on_shows(
+    defined: Engine,
+    happened: list[Happened],
+    question: dict[str, Any],
+    order: str,
+    left_to: tuple[str, str],
+    by: str,
+) -> None:
+    steps = question["steps"] if by == "event" else MILESTONES
+    asked = question | {"steps": ",".join(steps), "order": order, "by": by}
+    texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in asked.items()}
+    town = settle(defined, happened)
+    rows = town.ask("funnel_exits", **texts, left_to=left_to[0], top="1000")
+    wanted = question | {"steps": steps, "order": order}
+    assert rows == exits(happened, by, **wanted, left_to=left_to[1])
+    lost: dict[tuple[str, int], int] = {}
+    for part, step, _, people, *_ in town.ask("funnel", **texts):
+        lost[part, step - 1] = lost.get((part, step - 1), 0) - people
+        lost[part, step] = people
+    for part, step in {(row[0], row[1]) for row in rows}:
+        assert sum(row[4] for row in rows if row[:2] == (part, step)) == lost[part, step]
+
+
 def test_equal_times_are_ordered_by_seq(engine: Engine) -> None:
     rows = settle(engine, _TIE).ask("funnel", by="event", steps="A,B")
     assert [(row[2], row[3]) for row in rows] == [("A", 2), ("B", 1)]
