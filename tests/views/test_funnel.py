@@ -236,10 +236,10 @@ def exits(
     rows = []
     for (part, step_number), ends in sorted(found.items()):
         people = sum(map(len, ends.values()))
-        for went_to, took in sorted(ends.items(), key=lambda item: (-len(item[1]), item[0])):
-            p50 = quantile(took, 0.5) if went_to else None
+        for went_to, times in sorted(ends.items(), key=lambda item: (-len(item[1]), item[0])):
+            p50 = quantile(times, 0.5) if went_to else None
             name = steps[step_number - 1]
-            rows.append((part, step_number, name, went_to, len(took), len(took) / people, p50))
+            rows.append((part, step_number, name, went_to, len(times), len(times) / people, p50))
     return rows
 
 
