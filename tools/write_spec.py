@@ -91,6 +91,7 @@ def _path(*names: str) -> list[Json]:
 
 
 _ANY = {"application/json": {"schema": {"type": "object"}}}
+_PAGE = {"text/html": {"schema": {"type": "string"}}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _IMAGE = {"image/gif": {}}
 _WHY = {
@@ -280,6 +281,7 @@ def paths() -> dict[str, Json]:
         "/health/live": {"get": _operation("The process answers", _ANY)},
         "/health/ready": {"get": _operation("It can acknowledge events", _ANY)},
         "/metrics": {"get": _operation("Prometheus' text format", _TEXT)},
+        "/": {"get": _operation("The page, for a browser; its files are under /page/", _PAGE)},
     }
 
 

@@ -42,6 +42,7 @@ from .journeys import journey_text
 from .journeys import read as read_journey
 from .load import Loader
 from .observe import Observer
+from .page import PageRoutes
 from .rebuild_request import RebuildRequest
 from .receive import Key, Keys, Receiver
 from .receive.body import BodyLimits
@@ -241,6 +242,7 @@ class Collector:
             replay,
             corrections,
             RebuildRequest(self._ask_for_rebuild, self._may),
+            PageRoutes(),
             Doors(receiver, ingest, limits, body_limits),
         ):
             app.add_routes(room.routes())

@@ -14,6 +14,7 @@ from stitchline_collector.activate.http import WebhookRoutes
 from stitchline_collector.ask.http import Asking
 from stitchline_collector.corrections import Corrections
 from stitchline_collector.observe import Observer
+from stitchline_collector.page import PageRoutes
 from stitchline_collector.rebuild_request import RebuildRequest
 from stitchline_collector.receive import Receiver
 from stitchline_collector.replay import Replay
@@ -39,12 +40,13 @@ def test_openapi_knows_every_native_endpoint_and_no_other() -> None:
         RebuildRequest,
         SegmentRoutes,
         WebhookRoutes,
+        PageRoutes,
     )
     served = {
         (route.method.lower(), re.sub(r":[^}]+}", "}", route.path))
         for room in rooms
         for route in room.routes(room.__new__(room))
-        if route.method != "OPTIONS"
+        if route.method != "OPTIONS" and not route.path.startswith("/page/")  # files, not protocol
     }
     paths = json.loads((SPEC / "openapi.json").read_text())["paths"]
     assert {(method, path) for path, methods in paths.items() for method in methods} == served

@@ -1,0 +1,84 @@
+// Takes the key, shows one view at a time, and asks again each second for what the open view shows.
+import { Refused, ask, forget, keep, key } from "./ask.js";
+import { byId } from "./dom.js";
+import * as health from "./health.js";
+import * as live from "./live.js";
+import * as person from "./person.js";
+
+const EVERY_MS = 1000;
+const VIEWS = ["live", "person", "health"];
+const LOOKS = { live: live.look, health: health.look };
+const nav = document.querySelector("nav");
+let open = "";
+
+function say(trouble) {
+  if (byId("trouble").textContent !== trouble) byId("trouble").textContent = trouble;
+  byId("trouble").hidden = !trouble;
+}
+
+function show() {
+  const asked = location.hash.slice(1);
+  open = key() === null ? "key" : VIEWS.includes(asked) ? asked : "live";
+  nav.hidden = open === "key";
+  for (const name of ["key", ...VIEWS]) byId(`view-${name}`).hidden = name !== open;
+  for (const link of nav.querySelectorAll("a")) {
+    if (link.hash === `#${open}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (open === "key") byId("key").focus();
+}
+
+async function look() {
+  try {
+    if (LOOKS[open]) {
+      await LOOKS[open]();
+      say("");
+    }
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401) {
+      forget();
+      show();
+      say("The collector does not let this key read.");
+    } else {
+      say(`${error instanceof Refused ? error.message : "The collector does not answer"}. Trying again.`);
+    }
+  }
+  setTimeout(look, EVERY_MS);
+}
+
+// A link may bring the key; what stands in the address would stay in the history.
+function take() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("key")) return;
+  keep(given.get("key"));
+  const [namespace, ...rest] = (given.get("who") ?? "").split(":");
+  history.replaceState(null, "", rest.length ? "/#person" : "/");
+  if (rest.length) person.find(namespace, rest.join(":"));
+}
+
+byId("key-form").addEventListener("submit", async event => {
+  event.preventDefault();
+  keep(byId("key").value);
+  byId("key").value = "";
+  try {
+    await ask("/v1/tail?events=0");
+    say("");
+  } catch (error) {
+    forget();
+    say(error.message);
+  }
+  show();
+});
+byId("forget").addEventListener("click", () => {
+  forget();
+  location.replace("/"); // also what the key had let be seen
+});
+addEventListener("hashchange", () => {
+  take();
+  show();
+});
+live.start();
+person.start();
+take();
+show();
+look();
