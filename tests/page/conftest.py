@@ -19,7 +19,9 @@ def service(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A collector that the tests of a module share."""
     folder = tmp_path_factory.mktemp("page")
     clickhouse = shutil.copytree(folder_template, folder / "clickhouse", symlinks=True)
-    env = {"STITCHLINE_KEYS": json.dumps([{"key": KEY, "kind": "admin"}, {"key": "writer-1", "source": "w"}])}
+    env = {
+        "STITCHLINE_KEYS": json.dumps([{"key": "reader-1", "kind": "read"}, {"key": KEY, "source": "web"}])
+    }
     process = CollectorProcess(folder / "data", f"chdb://{clickhouse}", env=env).start()
     yield process
     process.kill()

@@ -14,6 +14,7 @@ from tests.processes import KEY
 if TYPE_CHECKING:
     from tests.processes import CollectorProcess
 
+READ_KEY = "reader-1"
 PATIENCE_MS = 60_000
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 
@@ -49,7 +50,7 @@ def touch(name: str, device: str, user: str = "", **more: Any) -> dict[str, Any]
 def test_the_key_of_a_link_is_taken_out_of_the_address_and_events_appear_also_after_a_restart(
     page: Page, service: CollectorProcess
 ) -> None:
-    page.goto(f"{service.url}/#key={KEY}")
+    page.goto(f"{service.url}/#key={READ_KEY}")
     service.send(touch("before_restart", "restart-1"))
     expect(page.locator("#events")).to_contain_text("before_restart", timeout=PATIENCE_MS)
     assert page.url == f"{service.url}/"
@@ -64,11 +65,11 @@ def test_nothing_is_shown_without_a_key_that_may_read(page: Page, service: Colle
     page.goto(service.url)
     expect(page.locator("#view-key")).to_be_visible()
     expect(page.locator("#view-live")).to_be_hidden()
-    page.keyboard.type("writer-1")  # the field has the focus
+    page.keyboard.type(KEY)  # the field has the focus
     page.keyboard.press("Enter")
     expect(page.locator("#trouble")).to_contain_text("may not read", timeout=PATIENCE_MS)
     expect(page.locator("#view-live")).to_be_hidden()
-    page.keyboard.type(KEY)
+    page.keyboard.type(READ_KEY)
     page.keyboard.press("Enter")
     expect(page.locator("#view-live")).to_be_visible(timeout=PATIENCE_MS)
 
@@ -77,7 +78,7 @@ def test_a_person_is_found_by_keyboard_alone_and_has_a_lane_for_each_device(
     page: Page, service: CollectorProcess
 ) -> None:
     service.send(touch("seen_on_one", "lane-1", "laner"), touch("seen_on_two", "lane-2", "laner"))
-    page.goto(f"{service.url}/#key={KEY}")
+    page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events")).to_contain_text("seen_on_two", timeout=PATIENCE_MS)
     for _ in range(2):
         page.keyboard.press("Tab")
@@ -101,7 +102,7 @@ def test_a_person_is_found_by_keyboard_alone_and_has_a_lane_for_each_device(
 
 def test_markup_in_what_an_event_says_stays_text(page: Page, service: CollectorProcess) -> None:
     service.send(touch(HOSTILE, HOSTILE, HOSTILE, channel="app", properties={HOSTILE: HOSTILE}))
-    page.goto(f"{service.url}/#key={KEY}")
+    page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events .name", has_text=HOSTILE)).to_be_visible(timeout=PATIENCE_MS)
     page.locator("nav a", has_text="Person").click()
     page.locator("#value").fill(HOSTILE)
@@ -118,7 +119,7 @@ def test_markup_in_what_an_event_says_stays_text(page: Page, service: CollectorP
 
 def test_a_filter_hides_and_a_pause_holds_what_arrives(page: Page, service: CollectorProcess) -> None:
     service.send(touch("kept_event", "filter-1"), touch("other_event", "filter-1"))
-    page.goto(f"{service.url}/#key={KEY}")
+    page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events")).to_contain_text("kept_event", timeout=PATIENCE_MS)
     page.locator("#filter").fill("kept_event")
     expect(page.locator("#events .name", has_text="other_event")).to_be_hidden()
@@ -133,7 +134,7 @@ def test_a_filter_hides_and_a_pause_holds_what_arrives(page: Page, service: Coll
 
 def test_rejected_events_are_told_with_their_reason(page: Page, service: CollectorProcess) -> None:
     service.send({"type": "no such type", "name": "bad"})
-    page.goto(f"{service.url}/#key={KEY}")
+    page.goto(f"{service.url}/#key={READ_KEY}")
     page.locator("nav a", has_text="Health").click()
     expect(page.locator("#facts")).to_contain_text("Loaded rows", timeout=PATIENCE_MS)
     expect(page.locator("#reasons li")).to_have_count(1)
