@@ -2,9 +2,8 @@
 import { ask } from "./ask.js";
 import { byId, draw, make } from "./dom.js";
 
-const LANE = 40;
-const LEFT = 190;
-const WIDTH = 960;
+const LANE = 48;
+const EDGE = 16;
 const EVENTS = 500;
 
 export function start() {
@@ -21,20 +20,20 @@ export async function find(namespace, value) {
   try {
     const path = [namespace, value].map(encodeURIComponent).join("/");
     const { person, events } = await (await ask(`/v1/journey/${path}?events=${EVENTS}`)).json();
-    place.replaceChildren(...told(person, events));
+    place.replaceChildren(...told(person, events, place.clientWidth));
   } catch (error) {
     place.replaceChildren(make("p", {}, error.message));
   }
 }
 
-function told(person, events) {
+function told(person, events, width) {
   const known = person.identifiers.map(one => `${one.namespace}:${one.value}`).join("  ");
   const earlier = person.events - events.length;
   return [
     make("p", {}, `${known || "known by device only"}. Stage: ${person.stage || "none"}. `,
       `${person.events} events on ${person.devices.length} devices`,
       earlier > 0 ? `; the latest ${events.length} are shown.` : "."),
-    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Journey as lanes" }, lanes(events)),
+    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Journey as lanes" }, lanes(events, width)),
     make("h3", {}, "Events"),
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Events as a table" }, table(events)),
   ];
@@ -42,23 +41,23 @@ function told(person, events) {
 
 const laneOf = event => [event.device.type || "device", event.device.id.slice(-6), event.channel].filter(Boolean).join(" · ");
 
-function lanes(events) {
+function lanes(events, width) {
   const names = [...new Set(events.map(laneOf))];
   const times = events.map(event => Date.parse(event.occurred_at));
   const [first, span] = [times[0], Math.max(times.at(-1) - times[0], 1)];
   const height = names.length * LANE + 30;
   const picture = draw("svg", {
-    viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, role: "img",
+    viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
     "aria-label": `${events.length} events in ${names.length} lanes; the table below tells each`,
   });
   names.forEach((name, n) => {
-    const y = n * LANE + LANE / 2;
+    const y = n * LANE + 34;
     picture.append(
-      draw("line", { class: "lane", x1: LEFT, x2: WIDTH - 20, y1: y, y2: y }),
-      draw("text", { x: 12, y: y + 4 }, name.length > 27 ? `${name.slice(0, 26)}…` : name));
+      draw("line", { class: "lane", x1: EDGE, x2: width - EDGE, y1: y, y2: y }),
+      draw("text", { x: EDGE, y: y - 14 }, name.length > 40 ? `${name.slice(0, 39)}…` : name));
   });
   const at = events.map((event, n) => [
-    LEFT + 12 + (times[n] - first) / span * (WIDTH - LEFT - 50), names.indexOf(laneOf(event)) * LANE + LANE / 2]);
+    EDGE + 6 + (times[n] - first) / span * (width - 2 * EDGE - 12), names.indexOf(laneOf(event)) * LANE + 34]);
   at.slice(1).forEach(([x, y], n) => {
     const [x0, y0] = at[n];
     if (y !== y0) picture.append(draw("path", { class: "over", d: `M${x0} ${y0}L${x} ${y}` }));
@@ -67,8 +66,8 @@ function lanes(events) {
     draw("circle", { cx: at[n][0], cy: at[n][1], r: 6 }, draw("title", {}, `${event.occurred_at} ${event.name || event.type} ${event.stage}`))));
   const moment = text => `${text.slice(0, 10)} ${text.slice(11, 16)}`;
   if (events.length) picture.append(
-    draw("text", { class: "dim", x: LEFT, y: height - 10 }, `${moment(events[0].occurred_at)} UTC`),
-    draw("text", { class: "dim", x: WIDTH - 20, y: height - 10, "text-anchor": "end" }, moment(events.at(-1).occurred_at)));
+    draw("text", { class: "dim", x: EDGE, y: height - 10 }, `${moment(events[0].occurred_at)} UTC`),
+    draw("text", { class: "dim", x: width - EDGE, y: height - 10, "text-anchor": "end" }, moment(events.at(-1).occurred_at)));
   return picture;
 }
 
