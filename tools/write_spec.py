@@ -91,7 +91,7 @@ def _path(*names: str) -> list[Json]:
 
 
 _ANY = {"application/json": {"schema": {"type": "object"}}}
-_PAGE = {"text/html": {"schema": {"type": "string"}}}
+_PAGE = {"text/html": {}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _IMAGE = {"image/gif": {}}
 _WHY = {
