@@ -127,9 +127,15 @@ def test_a_filter_hides_and_a_pause_holds_what_arrives(page: Page, service: Coll
     page.locator("#filter").fill("")
     page.locator("#pause").click()
     expect(page.locator("#pause")).to_have_attribute("aria-pressed", "true")
+    service.send(touch("while_paused", "filter-1"))
+    other = page.context.new_page()
+    other.goto(f"{service.url}/#key={READ_KEY}")
+    expect(other.locator("#events")).to_contain_text("while_paused", timeout=PATIENCE_MS)
+    expect(page.locator("#events")).not_to_contain_text("while_paused")
     page.locator("#pause").click()
     service.send(touch("after_pause", "filter-1"))
     expect(page.locator("#events")).to_contain_text("after_pause", timeout=PATIENCE_MS)
+    expect(page.locator("#events")).to_contain_text("while_paused")
 
 
 def test_rejected_events_are_told_with_their_reason(page: Page, service: CollectorProcess) -> None:

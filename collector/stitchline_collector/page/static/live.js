@@ -14,6 +14,7 @@ const paused = () => byId("pause").getAttribute("aria-pressed") === "true";
 export async function look() {
   if (paused()) return;
   const answer = await (await ask(`/v1/tail?events=${MOST_AT_ONCE}&cursor=${encodeURIComponent(cursor)}`)).json();
+  if (paused()) return; // meanwhile: the next look brings them
   const fresh = answer.events.filter(event => !told.has(event.event_id));
   // An answer that is full of news may have left out some.
   if (cursor && fresh.length === MOST_AT_ONCE) missed += 1;
