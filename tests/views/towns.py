@@ -44,6 +44,7 @@ class Happened:
     content: str = ""
     country: str = ""
     offer: str = ""
+    signed_in: bool = True
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -130,7 +131,7 @@ def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
         "occurred_at": at,
         "device_time": at,
         "seq": event.seq,
-        "identifiers": {"user": f"{hour}-{event.person}"},
+        "identifiers": {"user": f"{hour}-{event.person}"} if event.signed_in else {},
         "linked": {},
         "channel": event.channel,
         "stage": event.stage,
