@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Protocol
 
 import msgspec
 
@@ -21,8 +22,18 @@ from .rows import FailedRow, encode_lines, quote_bytes, uuid7
 from .spool import Spool, SpoolUnavailable
 
 
+class Counts(Protocol):
+    """Events, counted once they are on disk."""
+
+    accepted: int
+
+    @property
+    def rejected(self) -> MutableMapping[str, int]:
+        """Rejected ones by reason, 0 for a reason that did not occur."""
+
+
 class Ingested(msgspec.Struct):
-    """Events since the start, counted once they are on disk."""
+    """Events since the start of this process."""
 
     accepted: int = 0
     rejected: Counter[str] = msgspec.field(default_factory=Counter)
@@ -36,6 +47,7 @@ class Ingest:
         enricher: The steps between decoding and the spool.
         spool: Where lines become durable.
         now: The clock.
+        counts: Where events are counted; None is here.
     """
 
     def __init__(
@@ -44,8 +56,9 @@ class Ingest:
         enricher: Enricher,
         spool: Spool,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        counts: Counts | None = None,
     ) -> None:
-        self.ingested = Ingested()
+        self.ingested: Counts = counts or Ingested()
         self._limits = limits
         self._enricher = enricher
         self._spool = spool
@@ -141,7 +154,8 @@ class Ingest:
 
     def _count_rejected(self, done: asyncio.Future[None], reasons: list[str]) -> None:
         if not done.cancelled() and done.exception() is None:
-            self.ingested.rejected.update(kind_of(reason) for reason in reasons)
+            for reason in reasons:
+                self.ingested.rejected[kind_of(reason)] += 1
 
 
 def kind_of(reason: str) -> str:
@@ -149,9 +163,10 @@ def kind_of(reason: str) -> str:
     for words, kind in _KINDS:
         if words in reason:
             return kind
-    return "invalid"
+    return _OTHER
 
 
+_OTHER = "invalid"
 _KINDS = (
     ("too large", "too_large"),
     ("nested", "too_deep"),
@@ -163,6 +178,8 @@ _KINDS = (
     ("not UTF-8", "malformed"),
     ("outside", "out_of_range"),
 )
+KINDS = tuple(dict.fromkeys((*(kind for _, kind in _KINDS), _OTHER)))
+"""All reasons that are counted."""
 
 
 def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime, kind: str) -> list[FailedRow]:

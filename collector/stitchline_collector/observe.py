@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
-from .ingest import Ingest
 from .load import Loader
 from .metrics import CONTENT_TYPE, Metrics, Sample, Source
-from .receive import Receiver
 from .spool import Spool
 from .stitch import Progress
 from .warehouse import Warehouse
@@ -18,39 +17,63 @@ from .warehouse import Warehouse
 _KINDS = {"events": "accepted", "failed": "rejected"}  # what the rows of a spool table are
 
 
+class Terms(Protocol):
+    """What was counted of events and rows, by whoever serves."""
+
+    @property
+    def accepted(self) -> int:
+        """Events acknowledged and on disk."""
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Rejected events by reason."""
+
+    @property
+    def replies(self) -> Mapping[int, int]:
+        """Requests by status."""
+
+    @property
+    def recovered(self) -> Mapping[str, int]:
+        """Rows found on disk that nobody had counted, by spool table."""
+
+    @property
+    def commits(self) -> int:
+        """Group commits."""
+
+    @property
+    def damages(self) -> int:
+        """Segments found damaged before they came to the loader."""
+
+    def spooled(self, table: str) -> int:
+        """Rows on disk, not in ClickHouse yet."""
+
+
 class Observer:
     """Answers `/health/live`, `/health/ready` and `/metrics`.
 
     Args:
-        receiver, ingest, spool, loader, warehouse: The rooms of this process.
+        terms: What was counted.
+        spool, loader, warehouse: The rooms of this process.
         progress: What the stitcher did so far.
-        recovered: Rows found on disk at start, by spool table.
-        damages: Segments found damaged on disk.
         stopping: Whether the process is about to end.
         more: Metrics of other rooms.
     """
 
     def __init__(
         self,
-        receiver: Receiver,
-        ingest: Ingest,
+        terms: Terms,
         spool: Spool,
         loader: Loader,
         warehouse: Warehouse,
         progress: Callable[[], Progress],
-        recovered: Mapping[str, int],
-        damages: Callable[[], int],
         stopping: Callable[[], bool],
         *more: Source,
     ) -> None:
-        self._receiver = receiver
-        self._ingest = ingest
+        self._terms = terms
         self._spool = spool
         self._loader = loader
         self._warehouse = warehouse
         self._progress = progress
-        self._recovered = recovered
-        self._damages = damages
         self._stopping = stopping
         self._metrics = Metrics(self._event_terms, self._spool_terms, self._stitch_terms, *more)
 
@@ -70,7 +93,12 @@ class Observer:
         """It can acknowledge. ClickHouse may be away meanwhile; `loading` tells."""
         why = self._unready()
         loading = self._loader.loads.fault or self._warehouse.fault or "ok"
-        body = {"ready": not why, "why": why, "loading": loading, "spooled_events": self._spooled("events")}
+        body = {
+            "ready": not why,
+            "why": why,
+            "loading": loading,
+            "spooled_events": self._terms.spooled("events"),
+        }
         return _json(body, 503 if why else 200)
 
     async def metrics(self, _request: web.Request) -> web.Response:
@@ -84,25 +112,22 @@ class Observer:
             return "the spool is full"
         return f"the spool cannot be written: {self._spool.fault.strerror}" if self._spool.fault else ""
 
-    def _spooled(self, table: str) -> int:
-        return self._spool.open_rows(table) + self._loader.waiting_rows(table)
-
     def _event_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
-        ingested = self._ingest.ingested
-        received = ingested.accepted + sum(ingested.rejected.values())
-        replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._receiver.replies.items()]
+        accepted, rejected = self._terms.accepted, self._terms.rejected
+        received = accepted + sum(rejected.values())
+        replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._terms.replies.items()]
         yield "counter", "stitchline_events_received", "Events in acknowledged requests", [({}, received)]
         yield (
             "counter",
             "stitchline_events_accepted",
             "Events acknowledged and on disk",
-            [({}, ingested.accepted)],
+            [({}, accepted)],
         )
         yield (
             "counter",
             "stitchline_events_rejected",
             "Events kept in failed_events, by reason",
-            _by_reason(ingested.rejected),
+            _by_reason(rejected),
         )
         yield "counter", "stitchline_requests", "Requests to the event path, by status", replies
 
@@ -112,7 +137,7 @@ class Observer:
             "counter",
             "stitchline_rows_recovered",
             "Rows found on disk at start",
-            _by_kind(self._recovered.__getitem__),
+            _by_kind(self._terms.recovered.__getitem__),
         )
         yield "counter", "stitchline_rows_loaded", "Rows in ClickHouse", _by_kind(loads.loaded.__getitem__)
         yield (
@@ -131,11 +156,11 @@ class Observer:
             "gauge",
             "stitchline_rows_spooled",
             "Rows on disk, not in ClickHouse yet",
-            _by_kind(self._spooled),
+            _by_kind(self._terms.spooled),
         )
         yield "gauge", "stitchline_spool_bytes", "Bytes of the spool on disk", [({}, self._spool.size_bytes)]
         yield "gauge", "stitchline_spool_segments", "Sealed segments waiting", [({}, self._loader.backlog)]
-        yield "counter", "stitchline_spool_commits", "Group commits", [({}, self._spool.commits)]
+        yield "counter", "stitchline_spool_commits", "Group commits", [({}, self._terms.commits)]
         yield (
             "counter",
             "stitchline_load_retries",
@@ -152,7 +177,7 @@ class Observer:
             "counter",
             "stitchline_spool_damaged_segments",
             "Segments damaged on disk",
-            [({}, self._damages())],
+            [({}, self._terms.damages + loads.damages)],
         )
         yield "gauge", "stitchline_spool_max_bytes", "Bytes that may wait", [({}, self._spool.max_bytes)]
         yield "gauge", "stitchline_ready", "1 when it can acknowledge", [({}, float(not self._unready()))]

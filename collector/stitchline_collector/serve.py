@@ -13,14 +13,14 @@ import contextlib
 import gc
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from . import settings as settings_module
 from .activate.activator import Activator, agrees
 from .activate.http import WebhookRoutes
 from .activate.inbox import feed, starve
@@ -30,36 +30,22 @@ from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
-from .decode import Limits
-from .dialects.doors import Doors
 from .engine import ReadLimits
-from .enrich import Enricher
-from .enrich.contacts import Contacts
-from .enrich.geo import GeoDatabase
-from .enrich.privacy import Privacy
-from .ingest import Ingest
+from .front import Front
+from .intake import Intake
 from .journeys import journey_text
 from .journeys import read as read_journey
 from .load import Loader
 from .observe import Observer
 from .page import PageRoutes
 from .rebuild_request import RebuildRequest
-from .receive import Key, Keys, Receiver
-from .receive.body import BodyLimits
-from .receive.key_file import KeyFile, KeyFileError, in_force
-from .receive.proxies import Proxies
-from .receive.rates import AddressRates
 from .replay import Replay
 from .segments import SegmentRoutes, segments_in
 from .settings import Settings
-from .spool import Folder, Segment, Spool, adopt
-from .spool.writer import Seal
 from .stitch import Progress, Stitcher
 from .warehouse import Warehouse
 
-ADOPT_EVERY_S = 5.0
-READ_KEYS_EVERY_S = 1.0
-MAY_BE_ON_ITS_WAY = 8  # segments of a folder: of two tables, not always sealed in the order they were opened
+BACKLOG = 1024
 log = logging.getLogger(__name__)
 
 
@@ -68,18 +54,21 @@ class Collector:
 
     Args:
         settings: The effective settings.
+        intake: Where its segments come from; None is this process alone.
+        listener: Where it listens; None is the address of the settings.
 
     Raises:
         SettingsError, JourneyError, SegmentError, WebhookError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be
             served.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake | None = None, listener: socket.socket | None = None
+    ) -> None:
         self._settings = settings
-        self._spool_path = settings.data_path / "spool"
-        self._key_file = KeyFile(settings.data_path)
-        self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
-        self._keys = Keys(settings.keys, _made_keys(self._key_file))
+        self._front = Front(settings)
+        self._intake = intake or Intake(settings.data_path / "spool")
+        self._listener = listener
         journey = journey_text(settings.journey)
         self._segments = segments_in(settings.segments)
         milestones = None if journey is None else {one.name for one in read_journey(journey).milestones}
@@ -87,19 +76,12 @@ class Collector:
         self._warehouse = Warehouse(
             settings.dsn, _read_limits(settings), journey, feed if settings.webhooks else starve
         )
-        self._loader = Loader(self._warehouse.session, self._on_gone)
-        self._adopted: dict[Path, Folder] = {}
-        self._recovered = {"events": 0, "failed": 0}
-        self._damages = 0  # segments found damaged when they were adopted
+        self._loader = Loader(self._warehouse.session, self._intake.gone, self._intake.loads)
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
         self._stitching = threading.Thread(target=self._stitch, name="stitcher", daemon=True)
-        contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
-        self._stored = contacts.stored
-        self._asking = Asking(self._warehouse.reader, self._may, self._stored)
-        geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
-        self._enricher = Enricher(contacts, Privacy(required=settings.require_consent), geo)
+        self._asking = Asking(self._warehouse.reader, self._front.may, self._front.stored)
 
     async def start(self) -> None:
         """Recover what is on disk, open ClickHouse and listen.
@@ -121,33 +103,22 @@ class Collector:
 
     async def _start(self) -> None:
         settings, started = self._settings, self._started
-        seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
-        self._spool = Spool(
-            self._spool_path,
-            seal,
-            settings.max_spool_bytes,
-            self._loader.submit,
-            lambda: self._loader.backlog,
-        )
-        started.callback(self._spool.remove_folder_if_empty)
-        limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
-        ingest = Ingest(limits, self._enricher, self._spool)
-        self._adopt()
+        self._intake.open(self._front, self._loader)
+        started.callback(self._intake.close)
+        self._intake.look()
         started.callback(self._warehouse.close)
         await asyncio.to_thread(self._warehouse.open)
         started.push_async_callback(asyncio.to_thread, self._asking.close)
         self._loader.start()
         started.push_async_callback(self._stop_loading)
-        self._spool.start()
-        started.push_async_callback(self._spool.close)
+        await self._front.start(started)
         self._stitching.start()
         started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
         await self._open_webhooks()
-        for name, work in (("adopt", self._keep_adopting), ("keys", self._keep_reading_keys)):
-            started.callback(asyncio.create_task(work(), name=name).cancel)  # which also keeps the task alive
-        corrections = Corrections(ingest, self._stored, self._may)
+        looking = asyncio.create_task(self._keep_looking(), name="look")
+        started.push_async_callback(self._stop_looking, looking)
         await self._open_sql_port()
-        await self._listen(ingest, limits, Replay(ingest, limits, self._warehouse, self._may), corrections)
+        await self._listen()
 
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
@@ -195,9 +166,9 @@ class Collector:
             return
         port = SqlPort(
             self._warehouse.reader,
-            self._may,
+            self._front.may,
             _read_limits(self._settings),
-            development=self._keys.development,
+            development=self._front.keys.development,
         )
         self._started.push_async_callback(port.stop)
         await port.start(self._settings.sql_port)
@@ -205,58 +176,34 @@ class Collector:
     @property
     def port(self) -> int:
         """The port it listens on, also where the settings say 0."""
-        port: int = self._runner.addresses[0][1]
-        return port
+        address = self._runner.addresses[0]
+        return 0 if isinstance(address, str) else int(address[1])
 
-    async def _listen(self, ingest: Ingest, limits: Limits, replay: Replay, corrections: Corrections) -> None:
-        settings = self._settings
-        body_limits = BodyLimits(
-            settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
-        )
-        receiver = Receiver(
-            ingest,
-            self._keys,
-            body_limits,
-            Proxies(settings.trusted_proxies, settings.proxy_header),
-            AddressRates(settings.max_events_per_s_per_address),
-        )
+    async def _listen(self) -> None:
+        settings, front = self._settings, self._front
         observer = Observer(
-            receiver,
-            ingest,
-            self._spool,
+            self._intake,
+            front.spool,
             self._loader,
             self._warehouse,
             self._progress,
-            self._recovered,
-            lambda: self._damages + self._loader.loads.damages,
             self._stopping.is_set,
             self._webhook_routes.terms,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
         for room in (
-            receiver,
             observer,
             self._asking,
             SegmentRoutes(self._segments, self._asking),
             self._webhook_routes,
-            replay,
-            corrections,
-            RebuildRequest(self._ask_for_rebuild, self._may),
+            Replay(front.ingest, front.limits, self._warehouse, front.may),
+            Corrections(front.ingest, front.stored, front.may),
+            RebuildRequest(self._ask_for_rebuild, front.may),
             PageRoutes(),
-            Doors(receiver, ingest, limits, body_limits),
+            front,  # last: some addresses of other clients are patterns
         ):
             app.add_routes(room.routes())
-        logging.getLogger("aiohttp.server").addFilter(_is_ours)
-        # The body arrives as it was sent: inflating it is ours, within limits.
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
-        self._started.push_async_callback(self._runner.cleanup)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
-        await site.start()
-
-    def _may(self, key: str, right: str) -> bool:
-        """Whether a key has a right; in development mode every key has every right."""
-        return self._keys.grant(key, right) is not None
+        self._runner = await listen(app, self._started, settings, self._listener)
 
     def _stitch(self) -> None:
         while not self._warehouse.wait(0.5):
@@ -274,92 +221,105 @@ class Collector:
     def _progress(self) -> Progress:
         return self._stitcher.progress if self._stitcher else Progress()
 
-    def _adopt(self) -> None:
-        for folder, segments in adopt(self._spool_path):
-            self._adopted[folder.path] = folder
-            self._spool.adopted(segments)
-            for place, segment in enumerate(segments):
-                self._recovered[segment.table] += segment.rows
-                # The loader goes in order, so only one of the first can have been on its way.
-                # Rows move within a mended segment, while the parts of a split one are known by their places.
-                doubtful = place < MAY_BE_ON_ITS_WAY or folder.damages > 0
-                self._loader.submit(segment, sent_before=doubtful)
-            self._damages += folder.damages
-            log.info("adopted %s: %d segments to load", folder.path, len(segments))
-
-    async def _keep_adopting(self) -> None:
-        """Adopt what processes that die while this one lives leave behind."""
+    async def _keep_looking(self) -> None:
+        """Take what other processes leave behind while this one lives."""
         while True:
-            await asyncio.sleep(ADOPT_EVERY_S)
+            await asyncio.sleep(self._intake.look_every_s)
             try:
-                await asyncio.to_thread(self._adopt)
+                await asyncio.to_thread(self._intake.look)
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
             except OSError as error:
-                log.warning("cannot adopt now, trying again: %s", error)
+                log.warning("cannot look at the spool now, trying again: %s", error)
 
-    async def _keep_reading_keys(self) -> None:
-        """Take over what `stitchline keys` changes; what cannot be read changes nothing."""
-        said = ""
-        while True:
-            await asyncio.sleep(READ_KEYS_EVERY_S)
-            try:
-                found = await asyncio.to_thread(self._key_file.state)
-                if found == self._keys_seen:
-                    continue
-                if found is None:
-                    raise FileNotFoundError(f"{self._key_file.path} is gone")
-                self._keys.change(await asyncio.to_thread(_made_keys, self._key_file))
-            except (OSError, KeyFileError) as error:
-                if str(error) != said:
-                    log.error("the keys stay as they were: %s", error)  # noqa: TRY400
-                said = str(error)
-            else:
-                log.info("keys read again from %s", self._key_file.path)
-                self._keys_seen, said = found, ""
-
-    def _on_gone(self, segment: Segment) -> None:
-        """A segment left the disk (called on the loader's thread)."""
-        self._spool.freed(segment.size)
-        folder = self._adopted.get(segment.path.parent)
-        if folder is not None and folder.remove_if_empty():
-            del self._adopted[segment.path.parent]
+    async def _stop_looking(self, looking: asyncio.Task[None]) -> None:
+        """Look until those who write for this process have ended, once more, and no more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.stop_timeout_s):
+                while not await asyncio.to_thread(self._intake.is_last):  # noqa: ASYNC110 -- files tell no events
+                    await asyncio.sleep(self._intake.look_every_s)
+        looking.cancel()
 
 
-def _made_keys(file: KeyFile) -> list[tuple[bytes, Key]] | None:
-    keys = file.read()
-    return None if keys is None else in_force(keys)
+class Part(Protocol):
+    """What is served by one process."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+
+    async def start(self) -> None:
+        """Begin."""
+
+    async def stop(self) -> None:
+        """End in good order."""
 
 
-def run(settings: Settings, announce: Callable[[Collector], None]) -> None:
+def run(make: Callable[[], Part], announce: Callable[[int], None], until: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: The effective settings.
-        announce: Told when it listens.
+        make: Makes what is served.
+        announce: Told its port when it listens.
+        until: A file that can be read when it is time to stop.
     """
     try:
         import uvloop  # a quarter more small requests; the same at 50 events a request
 
-        uvloop.run(_serve(settings, announce))
+        uvloop.run(_serve(make, announce, until))
     except ImportError:
-        asyncio.run(_serve(settings, announce))
+        asyncio.run(_serve(make, announce, until))
 
 
-async def _serve(settings: Settings, announce: Callable[[Collector], None]) -> None:
-    collector = Collector(settings)
+async def _serve(make: Callable[[], Part], announce: Callable[[int], None], until: int | None) -> None:
+    part = make()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await collector.start()
+    if until is not None:
+        loop.add_reader(until, stop.set)
+    await part.start()
     # What exists now lives as long as the process. Collections after 50,000 new objects instead of 700: events are
     # untracked, so nothing of the event path waits to be collected.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    announce(collector)
+    announce(part.port)
     await stop.wait()
+    if until is not None:
+        loop.remove_reader(until)
     log.info("stopping")
-    await collector.stop()
+    await part.stop()
+
+
+async def listen(
+    app: web.Application,
+    started: contextlib.AsyncExitStack,
+    settings: Settings,
+    listener: socket.socket | None = None,
+) -> web.AppRunner:
+    """Answer requests.
+
+    Args:
+        app: Knows the routes.
+        started: Ends it.
+        settings: The effective settings.
+        listener: Where; None is the address of the settings.
+
+    Raises:
+        OSError: the port cannot be used.
+    """
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+    # The body arrives as it was sent: inflating it is ours, within limits.
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
+    started.push_async_callback(runner.cleanup)
+    await runner.setup()
+    site: web.BaseSite
+    if listener is None:
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG)
+    else:
+        site = web.SockSite(runner, listener, backlog=BACKLOG)
+    await site.start()
+    return runner
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -46,6 +46,11 @@ class _Documented(msgspec.Struct):
 _TABLE: dict[str, _Documented] = {
     "host": _doc("127.0.0.1", "Address to listen on. Development mode (no keys) listens on loopback only."),
     "port": _doc(DEFAULT_PORT, "TCP port to listen on."),
+    "workers": _doc(
+        1,
+        "Processes that take events. From 2 on, they do nothing else: one more process loads, stitches and answers questions:"
+        " see [several processes](#several-processes).",
+    ),
     "sql_port": _doc(
         0,
         "TCP port, on 127.0.0.1, that answers ClickHouse's HTTP protocol from the embedded engine, read-only, with a read key as"
@@ -140,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: str
     port: Annotated[int, Meta(ge=0, le=65535)]
+    workers: Annotated[int, Meta(ge=1, le=256)]
     sql_port: Annotated[int, Meta(ge=0, le=65535)]
     data: str
     clickhouse: str

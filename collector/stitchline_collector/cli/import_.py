@@ -19,9 +19,9 @@ from rich.logging import RichHandler
 
 from ..engine import EngineError
 from ..history import FORMS, NATIVE, STDIN, Imported, Importer, NobodyLoads, Unusable
+from ..intake import ADOPT_EVERY_S
 from ..migrate import MigrationEdited
 from ..receive import NotDurable
-from ..serve import ADOPT_EVERY_S
 from ..settings import Settings, SettingsError, load
 from .import_progress import Shown
 

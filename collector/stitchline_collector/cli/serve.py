@@ -15,7 +15,6 @@ from ..migrate import MigrationEdited
 from ..settings import SettingsError, describe, load
 
 if TYPE_CHECKING:
-    from ..serve import Collector
     from ..settings import Settings
 
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [default: 8765]")
+@click.option("--workers", type=int, help="Processes that take events.  [default: 1, which does everything]")
 @click.option(
     "--sql-port",
     type=int,
@@ -62,10 +62,11 @@ def serve(config: Path | None, print_config: bool, **given: object) -> None:  # 
 
 
 def _run(settings: Settings) -> None:
-    from ..serve import run  # after --print-config, which needs none of it
+    from ..serve import Collector, run  # after --print-config, which needs none of it
+    from ..workers.parent import Parent, StartFailed
 
-    def announce(collector: Collector) -> None:
-        where = f"http://{settings.host}:{collector.port}"
+    def announce(port: int) -> None:
+        where = f"http://{settings.host}:{port}"
         click.echo(f"listening on {where}, ClickHouse at {_without_password(settings.dsn)}", err=True)
         if settings.sql_port:
             click.echo(
@@ -77,7 +78,12 @@ def _run(settings: Settings) -> None:
             )
 
     try:
-        run(settings, announce)
+        if settings.workers > 1:
+            Parent(settings).run(announce)
+        else:
+            run(lambda: Collector(settings), announce)
+    except StartFailed as error:
+        raise click.ClickException(f"{error}: the log above says why") from None
     except (SettingsError, EngineError, MigrationEdited, ValueError, maxminddb.InvalidDatabaseError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..engine import EngineBusy, ReadLimits
+from ..intake import MAY_BE_ON_ITS_WAY
 from ..load import Loader
-from ..serve import MAY_BE_ON_ITS_WAY
 from ..settings import Settings
 from ..spool import Folder, Segment, Spool, SpoolFull, adopt
 from ..spool.writer import Seal

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 import msgspec
 
@@ -25,9 +25,9 @@ LONGEST_WAIT_S = 15.0
 class Loads(msgspec.Struct):
     """What has become of the rows of each table since the start; written by the loader's thread only."""
 
-    loaded: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
-    isolated: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
-    damaged: dict[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    loaded: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    isolated: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    damaged: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     damages: int = 0  # segments found damaged on disk
     retries: Counter[str] = msgspec.field(default_factory=Counter)  # by reason
     fault: str = ""  # why the last attempt failed; empty when it did not
@@ -39,10 +39,16 @@ class Loader:
     Args:
         connect: Opens a session of its own for the loader's thread; may raise `EngineError`, and is then called again.
         on_gone: Told of each segment that left the disk, on the loader's thread.
+        loads: Where its rows are counted; None is here.
     """
 
-    def __init__(self, connect: Callable[[], Session], on_gone: Callable[[Segment], None]) -> None:
-        self.loads = Loads()
+    def __init__(
+        self,
+        connect: Callable[[], Session],
+        on_gone: Callable[[Segment], None],
+        loads: Loads | None = None,
+    ) -> None:
+        self.loads = loads or Loads()
         self._connect = connect
         self._on_gone = on_gone
         self._segments: deque[Segment] = deque()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
 import msgspec
 from aiohttp import web
@@ -31,6 +31,7 @@ class Receiver:
         limits: How large and how slow a body may be.
         proxies: Whose word on a sender's address is believed; None is nobody's.
         addresses: How much may come from one address; None is any amount.
+        replies: Where requests are counted; None is here.
 
     Attributes:
         keys: Who may send.
@@ -44,13 +45,14 @@ class Receiver:
         limits: BodyLimits,
         proxies: Proxies | None = None,
         addresses: AddressRates | None = None,
+        replies: MutableMapping[int, int] | None = None,
     ) -> None:
         self._ingest = ingest
         self.keys = keys
         self._limits = limits
         self._proxies = proxies or Proxies()
         self._addresses = addresses or AddressRates()
-        self.replies: Counter[int] = Counter()
+        self.replies: MutableMapping[int, int] = Counter() if replies is None else replies
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""

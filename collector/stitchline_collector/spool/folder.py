@@ -11,13 +11,14 @@ import fcntl
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from .frames import FRAME_BEGINS, count_lines, frames
-from .segment import CORRUPT, OPEN, SEALED, SPLIT, Segment
+from .group import ALONE, group_of, lives, mark
+from .segment import CORRUPT, OPEN, SEALED, SPLIT, Segment, token_of
 
-_LOCK = "lock"
+LOCK = "lock"
 MENDING = "mending"  # what is sound of a damaged segment, until it takes its place
 NOT_MENDED = -1  # no segment's size, so that the loader finds it damaged
 PROBE = "probe"  # written while the disk is full, to learn when it no longer is
@@ -38,8 +39,12 @@ class Folder:
         self._lock = lock
 
     @classmethod
-    def create(cls, spool: Path) -> Folder:
+    def create(cls, spool: Path, group: int = ALONE) -> Folder:
         """Make a new folder, locked from the moment others can see it.
+
+        Args:
+            spool: The folder of all folders.
+            group: Whose process writes it.
 
         Raises:
             OSError: the spool cannot be written.
@@ -50,6 +55,8 @@ class Folder:
         hidden.mkdir()
         lock = _lock(hidden)
         assert lock is not None  # noqa: S101 -- nobody else knows this folder yet
+        if group != ALONE:
+            mark(lock, group)
         path = spool / name
         hidden.rename(path)
         sync_directory(spool)
@@ -64,39 +71,34 @@ class Folder:
             return None
         return None if lock is None else cls(path, lock)
 
-    def recover(self) -> list[Segment]:
-        """Make every segment sendable: cut torn tails, seal what was open, oldest first."""
+    def recover(self, known: Container[str] = ()) -> list[Segment]:
+        """Make every segment sendable: cut torn tails, seal what was open, oldest first.
+
+        Args:
+            known: Tokens of segments that are on their way already, and are left alone.
+        """
         for left in (PROBE, MENDING):
             (self.path / left).unlink(missing_ok=True)
         recovered = []
         for path in sorted(self.path.iterdir()):
-            if path.suffix in (OPEN, SEALED, SPLIT):
-                segment = self._recover(path)
+            if path.suffix in (OPEN, SEALED, SPLIT) and token_of(path) not in known:
+                segment = _recover(path, self._count_damage)
                 if segment is not None:
                     recovered.append(segment)
         sync_directory(self.path)
         return recovered
-
-    def _recover(self, path: Path) -> Segment | None:
-        try:
-            return recover_segment(path, self._count_damage)
-        except OSError as error:
-            # A full disk, most likely: what can be loaded makes space, and the loader comes back to this one.
-            log.error("cannot mend %s now: %s", path, error)  # noqa: TRY400
-            rows = sum(count_lines(part) or 0 for part in frames(path.read_bytes()))
-            return Segment(path, rows, NOT_MENDED)
 
     def _count_damage(self) -> None:
         self.damages += 1
 
     def remove_if_empty(self) -> bool:
         """Delete the folder when only the lock is left in it."""
-        if any(path.name != _LOCK for path in self.path.iterdir()):
+        if any(path.name != LOCK for path in self.path.iterdir()):
             return False
         hidden = self.path.with_name(f".{self.path.name}")
         self.path.rename(hidden)
         with contextlib.suppress(OSError):  # who was just opening the lock may have made it anew
-            (hidden / _LOCK).unlink()
+            (hidden / LOCK).unlink()
             hidden.rmdir()
         self.release()
         return True
@@ -106,15 +108,25 @@ class Folder:
         os.close(self._lock)
 
 
-def adopt(spool: Path) -> list[tuple[Folder, list[Segment]]]:
-    """Take over every folder under `spool` that no process holds, with its segments ready to be sent."""
+def adopt(spool: Path, group: int = ALONE, known: Container[str] = ()) -> list[tuple[Folder, list[Segment]]]:
+    """Take over every folder under `spool` that no process holds, with its segments ready to be sent.
+
+    Args:
+        spool: The folder of all folders.
+        group: Of this process; those of another group that lives are left to it.
+        known: Tokens of segments that are on their way already, and are left out.
+    """
     if not spool.exists():
         return []
     adopted = []
     for path in _oldest_first(spool):
         folder = Folder.take_over(path)
         if folder is not None:
-            segments = folder.recover()
+            owner = group_of(path / LOCK)
+            if owner not in (ALONE, group) and lives(spool, owner):
+                folder.release()
+                continue
+            segments = folder.recover(known)
             if segments or not folder.remove_if_empty():
                 adopted.append((folder, segments))
     return adopted
@@ -128,6 +140,40 @@ def _oldest_first(spool: Path) -> list[Path]:
             if path.is_dir() and not path.name.startswith("."):
                 found.append((path.stat().st_mtime_ns, path))
     return [path for _, path in sorted(found)]
+
+
+def sealed_segments(
+    path: Path, known: Container[str], on_damage: Callable[[], None] = lambda: None
+) -> list[Segment]:
+    """The segments of a folder that its process has finished, oldest first, but for those on their way already."""
+    found = []
+    for file in sorted(path.iterdir()):
+        if file.suffix in (SEALED, SPLIT) and token_of(file) not in known:
+            segment = _recover(file, on_damage)
+            if segment is not None:
+                found.append(segment)
+    return found
+
+
+def size_on_disk(spool: Path) -> int:
+    """Bytes of all segments of all folders."""
+    size = 0
+    for path in spool.glob("[!.]*/*-*.*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
+
+
+def _recover(path: Path, on_damage: Callable[[], None]) -> Segment | None:
+    try:
+        return recover_segment(path, on_damage)
+    except FileNotFoundError:  # loaded meanwhile, and no longer known
+        return None
+    except OSError as error:
+        # A full disk, most likely: what can be loaded makes space, and the loader comes back to this one.
+        log.error("cannot mend %s now: %s", path, error)  # noqa: TRY400
+        rows = sum(count_lines(part) or 0 for part in frames(path.read_bytes()))
+        return Segment(path, rows, NOT_MENDED)
 
 
 def sync_directory(path: Path) -> None:
@@ -222,10 +268,10 @@ def _truncate(path: Path, size: int) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(handle), (folder / _LOCK).stat()):
+        if os.path.samestat(os.fstat(handle), (folder / LOCK).stat()):
             return handle
     except (BlockingIOError, FileNotFoundError):  # held, or removed since it was opened
         pass

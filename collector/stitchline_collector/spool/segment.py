@@ -30,7 +30,7 @@ class Segment(msgspec.Struct, frozen=True):
     @property
     def token(self) -> str:
         """The insert's deduplication token: the same for as long as the segment exists, and never used again."""
-        return f"{self.path.parent.name}/{self.path.stem}"
+        return token_of(self.path)
 
     @property
     def is_split(self) -> bool:
@@ -42,6 +42,11 @@ class Segment(msgspec.Struct, frozen=True):
         path = self.path.with_suffix(suffix)
         self.path.rename(path)
         return Segment(path, self.rows, self.size)
+
+
+def token_of(path: Path) -> str:
+    """The token of the segment at a path, in whatever state it is."""
+    return f"{path.parent.name}/{path.stem}"
 
 
 def segment_path(folder: Path, number: int, table: str) -> Path:

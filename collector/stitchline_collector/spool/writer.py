@@ -185,6 +185,15 @@ class Spool:
         """Count the segments of an adopted folder; call from one thread at a time."""
         self._adopted += sum(segment.size for segment in segments)
 
+    def measured(self, on_disk: Callable[[], int]) -> None:
+        """Correct the size where other processes write and free, too; from one thread at a time.
+
+        Args:
+            on_disk: Bytes of all segments now. What is written meanwhile counts twice until the next time: rather too full.
+        """
+        written, freed = self._written, self._freed
+        self._adopted = on_disk() - written + freed
+
     def freed(self, size: int) -> None:
         """Take note that bytes left the disk; call on the loader's thread."""
         self._freed += size

@@ -1,0 +1,122 @@
+"""Counters that outlive kill -9 of the process that counts: in memory shared with the others.
+
+Those of a process stand in the lock file of its spool folder, so that they are known as long as its segments are; those of
+folders that are gone, and of the loader, in memory that the parent keeps.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, MutableMapping, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from ..ingest import KINDS
+from ..load import Loads
+from ..spool.folder import LOCK
+from ..spool.group import LOCK_BYTES
+
+TABLES = ("events", "failed")
+_STATUSES = range(100, 600)
+_AT = 1  # the first number is the group's
+K = TypeVar("K")
+
+
+class Numbers(MutableMapping[K, int]):
+    """Counters by key, in shared memory; one process writes. Only those that are not 0 are listed.
+
+    Args:
+        memory: Unsigned numbers of eight bytes.
+        at: The place of the first.
+        keys: All keys that there can be.
+    """
+
+    def __init__(self, memory: memoryview, at: int, keys: Sequence[K]) -> None:
+        self._memory = memory
+        self._places = {key: at + place for place, key in enumerate(keys)}
+        self.end = at + len(keys)
+
+    def __getitem__(self, key: K) -> int:
+        return int(self._memory[self._places[key]])
+
+    def __setitem__(self, key: K, value: int) -> None:
+        self._memory[self._places[key]] = value
+
+    def __delitem__(self, key: K) -> None:
+        self[key] = 0
+
+    def __iter__(self) -> Iterator[K]:
+        return (key for key in self._places if self[key])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def add(self, other: Numbers[K]) -> None:
+        """Add another's counters to these."""
+        for key in other:
+            self[key] += other[key]
+
+
+class Counts:
+    """What one process counted.
+
+    Attributes:
+        rejected: Events by reason.
+        replies: Requests by status.
+        recovered: Rows found on disk that nobody had counted, by spool table.
+        gone: Rows that left the folder, by spool table; written by the loader.
+    """
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        self._memory = memoryview(memory).cast("Q")
+        self.single: Numbers[str] = Numbers(self._memory, _AT, ("accepted", "commits"))
+        self.recovered: Numbers[str] = Numbers(self._memory, self.single.end, TABLES)
+        self.gone: Numbers[str] = Numbers(self._memory, self.recovered.end, TABLES)
+        self.rejected: Numbers[str] = Numbers(self._memory, self.gone.end, KINDS)
+        self.replies: Numbers[int] = Numbers(self._memory, self.rejected.end, _STATUSES)
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Those of the process that writes a folder.
+
+        Raises:
+            OSError: the folder is gone.
+        """
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return cls(mmap.mmap(file, LOCK_BYTES))
+        finally:
+            os.close(file)
+
+    @property
+    def accepted(self) -> int:
+        """Events acknowledged and on disk."""
+        return self.single["accepted"]
+
+    @accepted.setter
+    def accepted(self, value: int) -> None:
+        self.single["accepted"] = value
+
+    def acknowledged(self, table: str) -> int:
+        """Rows of a spool table that were counted by who wrote them."""
+        return self.accepted if table == "events" else sum(self.rejected.values())
+
+    def add(self, other: Counts) -> None:
+        """Add another's counters to these."""
+        self.single.add(other.single)
+        self.recovered.add(other.recovered)
+        self.gone.add(other.gone)
+        self.rejected.add(other.rejected)
+        self.replies.add(other.replies)
+
+
+class Totals(Counts):
+    """What is kept while the parent lives: the counts of folders that are gone, and what became of all rows."""
+
+    def __init__(self) -> None:
+        super().__init__(mmap.mmap(-1, LOCK_BYTES))  # shared with whom the parent forks
+        loaded: Numbers[str] = Numbers(self._memory, self.replies.end, TABLES)
+        isolated: Numbers[str] = Numbers(self._memory, loaded.end, TABLES)
+        damaged: Numbers[str] = Numbers(self._memory, isolated.end, TABLES)
+        self.loads = Loads(loaded=loaded, isolated=isolated, damaged=damaged)

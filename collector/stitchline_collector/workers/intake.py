@@ -1,0 +1,213 @@
+"""The segments of all processes of a group, for the one that loads them.
+
+The loader looks at the folders of the others several times a second, takes what is sealed there, and removes it when ClickHouse
+has it; those who write look only at how much is on disk. What a folder's process counted, what was found without having been
+counted and what has left it stand together in the folder's lock file, so a loader that is killed goes on with the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from ..front import Front
+from ..intake import MAY_BE_ON_ITS_WAY, Intake
+from ..load import Loader
+from ..spool import Folder, Segment, adopt
+from ..spool.folder import LOCK, sealed_segments, size_on_disk
+from ..spool.group import LOCK_BYTES, group_of, take
+from .counts import TABLES, Counts, Totals
+
+_MEASURE_EVERY = 4  # looks
+K = TypeVar("K")
+log = logging.getLogger(__name__)
+
+
+class GroupIntake(Intake):
+    """The segments of a group.
+
+    Args:
+        spool: The folder of all spool folders.
+        group: The number of the group.
+        totals: What the group counted in folders that are gone.
+    """
+
+    look_every_s = 0.25
+
+    def __init__(self, spool: Path, group: int, totals: Totals) -> None:
+        super().__init__(spool)
+        self.loads = totals.loads
+        self._group = group
+        self._totals = totals
+        self._folders: dict[Path, Counts] = {}
+        self._known: dict[str, Segment] = {}  # by token: on their way to ClickHouse
+        self._counting = threading.RLock()  # between looks, the loader and who asks
+        self._looks = 0
+
+    def open(self, front: Front, loader: Loader) -> None:
+        """Make the own folder, and the rooms that write it."""
+        self._front, self._loader = front, loader
+        self._folder = Folder.create(self._spool_path, self._group)
+        counts = self._folders[self._folder.path] = Counts.of(self._folder.path)
+        front.open(self._folder, self._submit, lambda: loader.backlog, counts, counts.replies)
+
+    def close(self) -> None:
+        """Leave the own folder, when nothing writes it any more: the next loader adopts it, with what was counted."""
+        self._folder.release()
+
+    def look(self) -> None:
+        """Take what the others sealed, and adopt what the dead left.
+
+        Raises:
+            OSError: not now.
+        """
+        for path in self._others():
+            is_new = path not in self._folders
+            if is_new:
+                self._folders[path] = Counts.of(path)
+            for place, segment in enumerate(sealed_segments(path, self._known, self._count_damage)):
+                # Seen for the first time, a loader that was killed may have sent it.
+                self._submit(segment, sent_before=is_new and place < MAY_BE_ON_ITS_WAY)
+        for folder, segments in adopt(self._spool_path, self._group, self._known):
+            self._adopted[folder.path] = folder
+            self._folders[folder.path] = self._counts_of(folder.path)
+            self._recount(folder.path, segments)
+            for place, segment in enumerate(segments):
+                # Rows move within a mended segment, while the parts of a split one are known by their places.
+                self._submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY or folder.damages > 0)
+            self.damages += folder.damages
+            log.info("adopted %s: %d segments to load", folder.path, len(segments))
+            self._remove_if_empty(folder.path)
+        for path in [path for path in self._folders if not path.exists()]:  # adopted and found empty
+            self._recount(path, [])
+            self._depart(path)
+        if self._looks % _MEASURE_EVERY == 0:
+            self._front.spool.measured(lambda: size_on_disk(self._spool_path))
+        self._looks += 1
+
+    def gone(self, segment: Segment) -> None:
+        """A segment left the disk (called on the loader's thread)."""
+        self._front.spool.freed(segment.size)
+        with self._counting:
+            known = self._known.pop(segment.token)  # its rows before any were found damaged
+            self._folders[segment.path.parent].gone[segment.table] += known.rows
+        self._remove_if_empty(segment.path.parent)
+
+    def _count_damage(self) -> None:
+        self.damages += 1
+
+    def is_last(self) -> bool:
+        """Whether nobody else writes segments that are to be loaded here."""
+        return not any(path not in self._adopted for path in self._others())
+
+    def _others(self) -> Iterator[Path]:
+        """Folders of the group that another process writes, or wrote until a moment ago."""
+        for path in sorted(self._spool_path.glob("[!.]*")):
+            try:
+                if (
+                    path not in self._adopted
+                    and path != self._folder.path
+                    and group_of(path / LOCK) == self._group
+                ):
+                    yield path
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+
+    def _submit(self, segment: Segment, *, sent_before: bool = False) -> None:
+        self._known[segment.token] = segment
+        self._loader.submit(segment, sent_before=sent_before)
+
+    def _counts_of(self, path: Path) -> Counts:
+        """The counts of an adopted folder."""
+        try:
+            if (
+                group_of(path / LOCK) != self._group
+            ):  # of an earlier start: nothing of it was counted in this one
+                take(path / LOCK, self._group)
+            return self._folders.get(path) or Counts.of(path)
+        except OSError:  # a full disk: then they last as long as this process
+            return Counts(mmap.mmap(-1, LOCK_BYTES))
+
+    def _recount(self, path: Path, found: list[Segment]) -> None:
+        """Count what a dead process had on disk and had not counted: written, but nobody was told."""
+        with self._counting:
+            counts = self._folders[path]
+            here = [*found, *(one for one in list(self._known.values()) if one.path.parent == path)]
+            for table in TABLES:
+                rows = counts.gone[table] + sum(one.rows for one in here if one.table == table)
+                counts.recovered[table] = max(0, rows - counts.acknowledged(table))
+
+    def _remove_if_empty(self, path: Path) -> None:
+        folder = self._adopted.get(path)
+        if folder is not None and folder.remove_if_empty():
+            self._depart(path)
+            del self._adopted[path]
+
+    def _depart(self, path: Path) -> None:
+        """Keep the counts of a folder that is gone."""
+        with self._counting:
+            counts = self._folders.pop(path, None)
+            if counts is not None:
+                self._totals.add(counts)
+
+    def _all(self) -> list[Counts]:
+        own = self._folders.get(self._folder.path)
+        if own is not None:
+            own.single["commits"] = self._front.spool.commits
+        return [self._totals, *self._folders.values()]
+
+    @property
+    def workers(self) -> int:
+        """Processes that write a folder, this one left out."""
+        return sum(1 for path in self._others())
+
+    @property
+    def accepted(self) -> int:
+        """Events acknowledged and on disk."""
+        with self._counting:
+            return sum(counts.accepted for counts in self._all())
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Rejected events by reason."""
+        with self._counting:
+            return _sum([counts.rejected for counts in self._all()])
+
+    @property
+    def replies(self) -> Mapping[int, int]:
+        """Requests by status."""
+        with self._counting:
+            return _sum([counts.replies for counts in self._all()])
+
+    @property
+    def recovered(self) -> Mapping[str, int]:
+        """Rows found on disk that nobody had counted, by spool table."""
+        with self._counting:
+            return _sum([counts.recovered for counts in self._all()])
+
+    @property
+    def commits(self) -> int:
+        """Group commits."""
+        with self._counting:
+            return sum(counts.single["commits"] for counts in self._all())
+
+    def spooled(self, table: str) -> int:
+        """Rows on disk, not in ClickHouse yet."""
+        with self._counting:
+            return sum(
+                # Rows may have gone before they were counted: a moment, while their commit is answered.
+                max(0, counts.acknowledged(table) + counts.recovered[table] - counts.gone[table])
+                for counts in self._folders.values()
+            )
+
+
+def _sum(parts: Iterable[Mapping[K, int]]) -> Counter[K]:
+    total: Counter[K] = Counter()
+    for part in parts:
+        total.update(dict(part))
+    return total
