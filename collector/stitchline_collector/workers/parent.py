@@ -180,7 +180,10 @@ class Parent:
                 for ready_r in select.select(list(waiting), [], [], _TICK_S)[0]:
                     child = waiting.pop(ready_r)
                     if not os.read(ready_r, 1):
-                        raise StartFailed(f"{child.name} did not start")
+                        code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
+                        child.pid = 0
+                        if code >= 0:  # else it was killed, and is started again like any other
+                            raise StartFailed(f"{child.name} did not start")
                     os.close(ready_r)
 
     def _restart(self) -> None:
