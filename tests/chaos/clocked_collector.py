@@ -29,5 +29,6 @@ def _now() -> dt.datetime:
 if __name__ == "__main__":
     time.time = lambda: _time() + _offset_s()
     time.time_ns = lambda: int(time.time() * 1e9)
-    ingest.Ingest.__init__.__defaults__ = (_now,)  # the seam that its own tests use
+    _, *others = ingest.Ingest.__init__.__defaults__ or ()
+    ingest.Ingest.__init__.__defaults__ = (_now, *others)  # the seam that its own tests use
     main()
