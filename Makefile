@@ -32,7 +32,7 @@ js: .tools/.npm ## the browser and Node SDK, into sdk/js/dist
 bench: $(VENV)/.bench .tools/.npm ## every benchmark, as tables, and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/.dev .tools/.npm ## faults in random order for 20 minutes (SEED=7 MINUTES=30: only these); kill -9 under load (ROUNDS=20: fewer); properties of stitching
+torture: $(VENV)/.dev .tools/.npm ## faults at random, kill -9 under load, rare orders (SEED=7 MINUTES=30: faults alone)
 	@$(if $(SEED)$(MINUTES),,$(BIN)/python -m pytest --hypothesis-profile=thorough --timeout=0 tests/stitch/test_resolve.py tests/stitch/test_sessions.py)
 	@$(if $(SEED),STITCHLINE_TORTURE_SEED=$(SEED)) STITCHLINE_TORTURE_MINUTES=$(MINUTES) STITCHLINE_TORTURE_ROUNDS=$(or $(ROUNDS),200) \
 	  $(BIN)/python -m pytest -m torture -s --timeout=0 tests/chaos $(if $(SEED)$(MINUTES),,tests/system tests/stitch)
