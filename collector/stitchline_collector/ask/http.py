@@ -48,7 +48,7 @@ class Asking:
     """
 
     def __init__(self, connect: Callable[[], Reader], may: May, stored: Stored, threads: int = 4) -> None:
-        self.readers = self._readers = Readers(connect, threads)
+        self.readers = Readers(connect, threads)
         self._may = may
         self._stored = stored
 
@@ -66,7 +66,7 @@ class Asking:
 
     def close(self) -> None:
         """Let running questions end and close the connections."""
-        self._readers.close()
+        self.readers.close()
 
     async def sql(self, request: web.Request) -> web.Response:
         """Run the body, one SELECT, and answer in the format asked for, JSON without one."""
@@ -76,7 +76,7 @@ class Asking:
         fmt = request.query.get("format", "JSON")
         parameters = parameters_of(request.query)
         try:
-            body = await self._readers.ask(lambda reader: reader.raw(statement, fmt, parameters))
+            body = await self.readers.ask(lambda reader: reader.raw(statement, fmt, parameters))
         except QueryError as error:
             raise Refusal(400, _first_line(error), _sql_hint(error)) from error
         return web.Response(body=body, headers={"Content-Type": content_type(fmt)})
@@ -91,7 +91,7 @@ class Asking:
         fmt = request.query.get("format", "JSON")
         try:
             statement, values = views.asked(request.match_info["name"], given)
-            body = await self._readers.ask(lambda reader: reader.raw(statement, fmt, values))
+            body = await self.readers.ask(lambda reader: reader.raw(statement, fmt, values))
         except views.Unknown as unknown:
             raise Refusal(404, str(unknown), "`stitchline query` or GET /v1/queries lists them") from None
         except QueryError as error:
@@ -119,14 +119,14 @@ class Asking:
                     400, "diff needs a moment to compare with now", "for example ?as_of=2026-11-01&diff=1"
                 )
             who = self._asked(request.match_info["namespace"], request.match_info["value"])
-            return _json(await self._readers.ask(lambda reader: changes(reader, who, at, events)))
+            return _json(await self.readers.ask(lambda reader: changes(reader, who, at, events)))
         found = await self._person(request, events)
         return _json({"events": found.pop("latest")[::-1], "person": found})
 
     async def why(self, request: web.Request) -> web.Response:
         """Tell why `?a=namespace:value` and `?b=namespace:value` are one person, or what stands between them."""
         one, other = (self._asked(*_identifier(request, name)) for name in ("a", "b"))
-        found = await self._readers.ask(lambda reader: why(reader, one, other))
+        found = await self.readers.ask(lambda reader: why(reader, one, other))
         if isinstance(found, Unseen):
             raise _unseen(found.who)
         return _json(found)
@@ -137,7 +137,7 @@ class Asking:
         events = _number(request, "events", 100 if cursor else 10)
         now = dt.datetime.now(dt.UTC)
         try:
-            answer = await self._readers.ask(lambda reader: arrived(reader, cursor, name, events, now))
+            answer = await self.readers.ask(lambda reader: arrived(reader, cursor, name, events, now))
         except ValueError:
             raise Refusal(
                 400, f"{cursor!r} is no cursor", "send back the cursor of the last answer, or none"
@@ -146,7 +146,7 @@ class Asking:
 
     async def _person(self, request: web.Request, events: int) -> dict[str, Any]:
         who, at = self._asked(request.match_info["namespace"], request.match_info["value"]), _moment(request)
-        found = await self._readers.ask(lambda reader: person(reader, who, events, at))
+        found = await self.readers.ask(lambda reader: person(reader, who, events, at))
         if found is None:
             raise _unseen(who, at)
         if isinstance(found, Nobodys):

@@ -36,9 +36,8 @@ def show(answer: Mapping[str, Any], bar: str = "") -> None:
     if bar and room >= _NARROWEST_BAR:
         place = [column["name"] for column in answer["meta"]].index(bar)
         table = _table(answer["meta"], shown, drawn([float(row[place]) for row in shown], min(room, _BAR)))
-    if (
-        sum(len(column["name"]) + 3 for column in answer["meta"]) > console.width
-    ):  # names would be cut to pieces
+    names_width = sum(len(column["name"]) + 3 for column in answer["meta"])
+    if names_width > console.width:  # they would be cut to pieces
         for rows in _side_by_side(answer["meta"], shown, console.width):
             console.print(_turned(answer["meta"], rows))
             console.print()
