@@ -44,10 +44,13 @@ class WebhookRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
-        return [web.get("/v1/webhooks", self._asking.guarded(self.show))]
+        return [web.get("/v1/webhooks", self.show)]
 
-    async def show(self, _request: web.Request) -> web.StreamResponse:
+    async def show(self, request: web.Request) -> web.StreamResponse:
         """List the webhooks: what waits, what was taken, and the dead letters."""
+        return await self._asking.guarded(self._list)(request)
+
+    async def _list(self, _request: web.Request) -> web.StreamResponse:
         told = await asyncio.to_thread(self._told)
         body = json.dumps({"webhooks": told}, ensure_ascii=False).encode()
         return web.Response(body=body, content_type="application/json")

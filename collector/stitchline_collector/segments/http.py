@@ -14,6 +14,7 @@ from functools import partial
 from aiohttp import web
 
 from ..ask import Asking
+from ..ask.http import Handler
 from ..ask.sql import content_type
 from ..engine import QueryError
 from ..receive.refusals import Refusal
@@ -40,11 +41,10 @@ class SegmentRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
-        guarded = self._asking.guarded
         return [
-            web.get("/v1/segments", guarded(self.list)),
-            web.get("/v1/segments/{name:[^/]+}", guarded(self.show)),
-            web.get("/v1/segments/{name:[^/]+}/export", guarded(self.export)),
+            web.get("/v1/segments", self._guarded(self.list)),
+            web.get("/v1/segments/{name:[^/]+}", self._guarded(self.show)),
+            web.get("/v1/segments/{name:[^/]+}/export", self._guarded(self.export)),
         ]
 
     async def list(self, _request: web.Request) -> web.Response:
@@ -84,6 +84,12 @@ class SegmentRoutes:
         except QueryError as error:
             raise _wrong(segment, error) from error
         return web.Response(body=body, headers={"Content-Type": content_type(fmt)})
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            return await self._asking.guarded(handler)(request)
+
+        return guarded
 
     def _asked(self, request: web.Request) -> Segment:
         name = request.match_info["name"]
