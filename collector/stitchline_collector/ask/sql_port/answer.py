@@ -16,9 +16,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from typing import Protocol
 
+import lz4.frame
 from aiohttp import web
 
 from ...engine import EngineError
+from .blocks import Blocks
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,12 +29,6 @@ else:
 
 _CLIENT_TIMEOUT_S = 60.0  # for one part
 TAG_HEADER = "X-ClickHouse-Exception-Tag"
-
-
-try:
-    import lz4.frame as lz4  # some versions of clickhouse-connect bring it
-except ImportError:
-    lz4 = None
 
 
 class Compressor(Protocol):
@@ -49,23 +45,52 @@ class ClientGone(Exception):
     """The client went away or stopped reading."""
 
 
-def compressor_for(encodings: tuple[str, ...]) -> tuple[str, Compressor | None]:
-    """The first of a client's encodings that is spoken, and its compressor; `("", None)` for none."""
+def compressor_for(encodings: tuple[str, ...], *, in_blocks: bool) -> tuple[str, Compressor | None]:
+    """How an answer is compressed.
+
+    Args:
+        encodings: Content encodings that the client takes, the best first.
+        in_blocks: Whether it is packed in ClickHouse's own blocks, inside whatever encoding.
+
+    Returns:
+        The first encoding that is spoken, empty for none, and the compressor; None when nothing is to be done.
+    """
+    name, outer = _encoder(encodings)
+    if not in_blocks:
+        return name, outer
+    return name, Blocks() if outer is None else _Chain(Blocks(), outer)
+
+
+def _encoder(encodings: tuple[str, ...]) -> tuple[str, Compressor | None]:
     for name in encodings:
         if name == "zstd":
             return name, zstd.ZstdCompressor(level=1)
         if name in ("gzip", "deflate"):
             return name, zlib.compressobj(1, wbits=31 if name == "gzip" else 15)
-        if name == "lz4" and lz4 is not None:
+        if name == "lz4":
             return name, _Lz4()
     return "", None
+
+
+class _Chain:
+    """One compressor inside another."""
+
+    def __init__(self, inner: Compressor, outer: Compressor) -> None:
+        self._inner = inner
+        self._outer = outer
+
+    def compress(self, data: bytes, /) -> bytes:
+        return self._outer.compress(self._inner.compress(data))
+
+    def flush(self) -> bytes:
+        return self._outer.compress(self._inner.flush()) + self._outer.flush()
 
 
 class _Lz4:
     """LZ4 frames, whose head is asked for apart."""
 
     def __init__(self) -> None:
-        self._frame = lz4.LZ4FrameCompressor()
+        self._frame = lz4.frame.LZ4FrameCompressor()
         self._head = bytes(self._frame.begin())
 
     def compress(self, data: bytes, /) -> bytes:

@@ -16,10 +16,11 @@ from ...engine import EngineError, QueryError, Reader, ReadLimits
 from ..readers import Readers
 from ..sql import content_type
 from .answer import Outlet, abort, compressed, compressor_for
+from .blocks import block
 from .errors import AUTHENTICATION_FAILED, UNKNOWN_DATABASE, code_of, status_of, text_of
 from .hello import hello, is_hello
 from .readings import Connect, Readings
-from .request import Request, key_of, read
+from .request import Request, key_of, read, wants_blocks
 from .settings import CHANGEABLE, granted
 
 HOST = "127.0.0.1"
@@ -90,15 +91,17 @@ class SqlPort:
         headers = {"X-ClickHouse-Server-Display-Name": _NAME}
         try:
             self._check(request)
-            asked = await read(request)
+            asked = await read(request, _MAX_STATEMENT_BYTES)
             if not asked.statement:
                 return await _ok(request)
             headers["X-ClickHouse-Query-Id"] = asked.query_id
             return await self._run(request, asked, headers)
         except web.HTTPRequestEntityTooLarge:
-            return self._error(QueryError(f"a statement may have {_MAX_STATEMENT_BYTES} bytes", 62), headers)
+            return self._error(
+                request, QueryError(f"a statement may have {_MAX_STATEMENT_BYTES} bytes", 62), headers
+            )
         except EngineError as error:
-            return self._error(error, headers)
+            return self._error(request, error, headers)
 
     def _check(self, request: web.Request) -> None:
         if self._development and not _is_loopback(request.url.host or ""):
@@ -141,7 +144,7 @@ class SqlPort:
             parts = hello(_NAME, version, timezone)
         else:
             parts = reader.stream(_with_ours(canonical), fmt, asked.parameters)
-        encoding, compressor = compressor_for(asked.encodings)
+        encoding, compressor = compressor_for(asked.encodings, in_blocks=asked.in_blocks)
         headers = {
             **headers,
             "Content-Type": content_type(fmt),
@@ -156,10 +159,13 @@ class SqlPort:
         outlet = Outlet(request, headers, loop, self._open)
         return outlet.send(parts, compressor, lambda error: text_of(error, version))
 
-    def _error(self, error: EngineError, headers: Mapping[str, str]) -> web.Response:
+    def _error(self, request: web.Request, error: EngineError, headers: Mapping[str, str]) -> web.Response:
+        told = text_of(error, self._about[0]).encode()
         return web.Response(
             status=status_of(error),
-            text=text_of(error, self._about[0]),
+            body=block(told) if wants_blocks(request) else told,
+            content_type="text/plain",
+            charset="utf-8",
             headers={**headers, "X-ClickHouse-Exception-Code": str(code_of(error))},
         )
 

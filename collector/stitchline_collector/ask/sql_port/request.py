@@ -15,6 +15,7 @@ from aiohttp import BodyPartReader, web
 
 from ...engine import QueryError
 from ..sql import parameters_of
+from .blocks import unpack
 
 _NOT_IMPLEMENTED = 48
 _BAD_ARGUMENTS = 36
@@ -35,6 +36,7 @@ class Request:
         query_id: The client's name for it, or a new one.
         whole: Whether the answer may begin only when it is complete, so that no error comes after its begin.
         encodings: Content encodings the client takes; none unless it asks for compression.
+        in_blocks: Whether the answer is to be packed in the blocks of ClickHouse's own clients.
     """
 
     statement: str
@@ -45,6 +47,7 @@ class Request:
     query_id: str
     whole: bool
     encodings: tuple[str, ...]
+    in_blocks: bool
 
 
 def key_of(request: web.Request) -> str:
@@ -65,24 +68,28 @@ def key_of(request: web.Request) -> str:
     return key or user or "default"
 
 
-async def read(request: web.Request) -> Request:
+def wants_blocks(request: web.Request) -> bool:
+    """Whether the answer, an error too, is to be packed in the blocks of ClickHouse's own clients."""
+    return request.query.get("compress") in _TRUE
+
+
+async def read(request: web.Request, max_bytes: int) -> Request:
     """Read a request.
 
+    Args:
+        request: It.
+        max_bytes: The most that a packed statement may become.
+
     Raises:
-        QueryError: it asks for what this port does not speak.
+        QueryError: it asks for what this port does not speak, or its blocks are damaged.
     """
     fields: dict[str, str] = dict(request.query)
     if request.content_type == "multipart/form-data":
         fields |= await _form(request)
         body = ""
     else:
-        body = _decoded(await request.read())
-    if fields.get("compress") in _TRUE or fields.get("decompress") in _TRUE:
-        raise QueryError(
-            "compress=1, compression in ClickHouse's own blocks, is not spoken here: switch it off, or ask for HTTP"
-            " compression with enable_http_compression=1 and Accept-Encoding",
-            _NOT_IMPLEMENTED,
-        )
+        sent = await request.read()
+        body = _decoded(unpack(sent, max_bytes) if fields.get("decompress") in _TRUE else sent)
     compressed = fields.get("enable_http_compression") in _TRUE
     return Request(
         statement="\n".join(text for text in (fields.get("query", ""), body) if text.strip()),
@@ -97,6 +104,7 @@ async def read(request: web.Request) -> Request:
         query_id=fields.get("query_id") or str(uuid.uuid4()),
         whole=fields.get("wait_end_of_query") in _TRUE,
         encodings=_accepted(request.headers.get("Accept-Encoding", "")) if compressed else (),
+        in_blocks=wants_blocks(request),
     )
 
 
@@ -120,5 +128,5 @@ def _decoded(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         raise QueryError(
-            "the statement is not UTF-8; compressed statements are not taken", _BAD_ARGUMENTS
+            "the statement is not UTF-8; one in compressed blocks needs decompress=1", _BAD_ARGUMENTS
         ) from None
