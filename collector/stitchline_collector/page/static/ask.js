@@ -12,9 +12,10 @@ export class Refused extends Error {
   }
 }
 
-export async function ask(path) {
+export async function ask(path, options = {}) {
   const answer = await fetch(path, {
-    headers: { Authorization: `Bearer ${key()}` },
+    ...options,
+    headers: { Authorization: `Bearer ${key()}`, ...options.headers },
     cache: "no-store",
   });
   if (answer.ok) return answer;

@@ -4,9 +4,10 @@ import { byId } from "./dom.js";
 import * as health from "./health.js";
 import * as live from "./live.js";
 import * as person from "./person.js";
+import * as questions from "./questions.js";
 
 const EVERY_MS = 1000;
-const VIEWS = ["live", "person", "health"];
+const VIEWS = ["live", "person", "questions", "health"];
 const LOOKS = { live: live.look, health: health.look };
 const nav = document.querySelector("nav");
 let open = "";
@@ -17,7 +18,7 @@ function say(trouble) {
 }
 
 function show() {
-  const asked = location.hash.slice(1);
+  const [asked, given] = location.hash.slice(1).split("?");
   open = key() === null ? "key" : VIEWS.includes(asked) ? asked : "live";
   nav.hidden = open === "key";
   for (const name of ["key", ...VIEWS]) byId(`view-${name}`).hidden = name !== open;
@@ -26,6 +27,7 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   if (open === "key") byId("key").focus();
+  if (open === "questions") questions.open(new URLSearchParams(given));
 }
 
 async function look() {
@@ -79,6 +81,7 @@ addEventListener("hashchange", () => {
 });
 live.start();
 person.start();
+questions.start();
 take();
 show();
 look();
