@@ -6,11 +6,13 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.chromium import running_browser
+from tests.page.visitor import PATIENCE_MS, READ_KEY
 from tests.processes import KEY, CollectorProcess
 
 
@@ -19,9 +21,7 @@ def service(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A collector that the tests of a module share."""
     folder = tmp_path_factory.mktemp("page")
     clickhouse = shutil.copytree(folder_template, folder / "clickhouse", symlinks=True)
-    env = {
-        "STITCHLINE_KEYS": json.dumps([{"key": "reader-1", "kind": "read"}, {"key": KEY, "source": "web"}])
-    }
+    env = {"STITCHLINE_KEYS": json.dumps([{"key": READ_KEY, "kind": "read"}, {"key": KEY, "source": "web"}])}
     process = CollectorProcess(folder / "data", f"chdb://{clickhouse}", env=env).start()
     yield process
     process.kill()
@@ -32,3 +32,19 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium."""
     with running_browser() as started:
         yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A visitor without a key; fails the test on a breach of the policy, or an error in a script."""
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    errors: list[Any] = []
+    context.on("weberror", lambda error: errors.append(error.error))
+    made = context.new_page()
+    made.set_default_timeout(PATIENCE_MS)
+    made.add_init_script(
+        "addEventListener('securitypolicyviolation', e => setTimeout(() => { throw Error(e.violatedDirective) }))"
+    )
+    yield made
+    context.close()
+    assert errors == []

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY
 from tests.processes import KEY
 
 if TYPE_CHECKING:
     from tests.processes import CollectorProcess
-
-READ_KEY = "reader-1"
-PATIENCE_MS = 60_000
-HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A visitor without a key; fails the test on a breach of the policy, or an error in a script."""
-    context = browser.new_context(viewport={"width": 390, "height": 800})
-    errors: list[Any] = []
-    context.on("weberror", lambda error: errors.append(error.error))
-    made = context.new_page()
-    made.set_default_timeout(PATIENCE_MS)
-    made.add_init_script(
-        "addEventListener('securitypolicyviolation', e => setTimeout(() => { throw Error(e.violatedDirective) }))"
-    )
-    yield made
-    context.close()
-    assert errors == []
 
 
 def touch(name: str, device: str, user: str = "", **more: Any) -> dict[str, Any]:

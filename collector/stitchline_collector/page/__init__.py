@@ -74,5 +74,8 @@ class PageRoutes:
 def _read(path: Path) -> _File:
     body = path.read_bytes()
     return _File(
-        _TYPES[path.suffix], body, gzip.compress(body, mtime=0), f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+        _TYPES[path.suffix],
+        body,
+        gzip.compress(body, mtime=0),
+        f'W/"{hashlib.sha256(body).hexdigest()[:16]}"',
     )

@@ -55,20 +55,23 @@ export const tooltip = (c, formatter) => ({
   trigger: "item", renderMode: "richText", confine: true, backgroundColor: c.back, borderColor: c.line, textStyle: text(c), formatter,
 });
 
+// For rows of bars: a short bar is hard to point at, so its whole row answers.
+export const rowTooltip = (c, told) => ({ ...tooltip(c, ([{ dataIndex }]) => told(dataIndex)), trigger: "axis", axisPointer: { type: "none" } });
+
 // A grid of numbers, darker where they are greater.
-export function heat({ label, rows, columns, cells, most, to }) {
+export function heat({ label, rows, columns, cells, most, to, cell = 46, said = name => short(name, 11) }) {
   const long = Math.max(...rows.map(name => short(name).length));
   const left = Math.min(8 + long * 7, 150);
   return chart({
     label,
     height: rows.length * 36 + 84,
-    width: left + columns.length * 46 + 16,
+    width: left + columns.length * cell + 16,
     option: c => ({
       grid: { left: left + 8, right: 8, top: 8, bottom: 72 },
       tooltip: tooltip(c, ({ data }) => data.told),
       xAxis: {
         type: "category", data: columns, name: to, nameLocation: "middle", nameGap: 56, nameTextStyle: text(c, { color: c.dim }),
-        axisLabel: text(c, { rotate: 35, interval: 0, formatter: name => short(name, 11) }), axisLine: { lineStyle: { color: c.line } },
+        axisLabel: text(c, { rotate: 35, interval: 0, formatter: said }), axisLine: { lineStyle: { color: c.line } },
         axisTick: { show: false }, splitArea: { show: false },
       },
       yAxis: {

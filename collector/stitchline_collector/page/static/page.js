@@ -20,7 +20,7 @@ function say(trouble) {
 function show() {
   const [asked, given] = location.hash.slice(1).split("?");
   open = key() === null ? "key" : VIEWS.includes(asked) ? asked : "live";
-  nav.hidden = open === "key";
+  nav.hidden = byId("forget").hidden = open === "key";
   for (const name of ["key", ...VIEWS]) byId(`view-${name}`).hidden = name !== open;
   for (const link of nav.querySelectorAll("a")) {
     if (link.hash === `#${open}`) link.setAttribute("aria-current", "page");

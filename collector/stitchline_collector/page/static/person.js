@@ -47,7 +47,7 @@ function lanes(events, width) {
   const [first, span] = [times[0], Math.max(times.at(-1) - times[0], 1)];
   const height = names.length * LANE + 30;
   const picture = draw("svg", {
-    viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+    class: "drawn", viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
     "aria-label": `${events.length} events in ${names.length} lanes; the table below tells each`,
   });
   names.forEach((name, n) => {

@@ -12,8 +12,8 @@ import { scrolling, table } from "./table.js";
 
 const QUESTIONS = { funnel, transitions, paths, handovers, days, underperforming };
 const SIDES = [
-  { name: "stitched", title: "People", by: "stitched", one: "person", more: "people" },
-  { name: "device", title: "Devices", by: "as if nobody had stitched them", one: "device", more: "devices" },
+  { name: "stitched", title: "people, stitched", one: "person", more: "people" },
+  { name: "device", title: "devices, not stitched", one: "device", more: "devices" },
 ];
 const DAY_MS = 86_400_000;
 let running = new AbortController();
@@ -99,6 +99,7 @@ async function answer() {
     const figures = await Promise.all(shown.map(side => figure(question, values, side, shown)));
     if (signal.aborted) return;
     clear(byId("answers"));
+    byId("answers").classList.toggle("beside", !question.wide);
     byId("answers").append(...figures);
     say(shown.some(({ rows }) => rows.length) ? shown.map(side => question.headline(side, values)).join(" ") : "");
   } catch (error) {
@@ -124,7 +125,7 @@ async function rowsOf(question, values, side, signal) {
 const numeric = (meta, name, value) => (/Int|Float/.test(meta.find(one => one.name === name).type) && value !== null ? Number(value) : value);
 
 async function figure(question, values, side, all) {
-  const caption = make("figcaption", {}, make("strong", {}, `${question.title}: ${side.title.toLowerCase()}`), ` ${side.by}. ${question.unit(side, values)}`);
+  const caption = make("figcaption", {}, make("strong", {}, `${question.title}: ${side.title}`), question.unit(side, values));
   if (!side.rows.length) return make("figure", {}, caption, make("p", { class: "empty" }, question.empty(values)));
   const picture = await question.picture(side, all, values);
   const numbers = make("details", {},

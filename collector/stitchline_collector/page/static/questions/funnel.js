@@ -1,4 +1,4 @@
-import { chart, short, text, tooltip } from "../charts.js";
+import { chart, rowTooltip, short, text } from "../charts.js";
 import { count, many, percent, time } from "../words.js";
 
 export const title = "Funnel";
@@ -41,7 +41,7 @@ export function picture({ rows, one, more }) {
     height: rows.length * 52 + 40,
     option: c => ({
       grid: { left: 8, right: 12, top: 4, bottom: 28 },
-      tooltip: tooltip(c, ({ dataIndex: n }) => [rows[n].name, told(rows[n]), `${percent(rows[n].of_previous)} of the step before`,
+      tooltip: rowTooltip(c, n => [rows[n].name, told(rows[n]), `${percent(rows[n].of_previous)} of the step before`,
         rows[n].p50_s === null ? "" : `half within ${time(rows[n].p50_s)}, nine of ten within ${time(rows[n].p90_s)}`].filter(Boolean).join("\n")),
       xAxis: { type: "value", min: 0, max: 1, axisLabel: text(c, { color: c.dim, formatter: percent }), splitLine: { show: false } },
       yAxis: { type: "category", inverse: true, data: rows.map(row => row.name), show: false },

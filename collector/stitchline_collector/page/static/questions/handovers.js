@@ -1,6 +1,8 @@
 import { heat } from "../charts.js";
 import { count, many, most, time } from "../words.js";
 
+const SHOWN = 15;
+
 export const title = "Hand-overs";
 export const query = "handovers";
 export const says = "From which channel, or type of device, do they go on to which, and how long does it take?";
@@ -8,7 +10,7 @@ export const fields = [
   { name: "by", label: "Between", options: [["channel", "channels"], ["device", "types of device"], ["both", "both together"]] },
   { name: "stage", label: "Stages", options: [["all", "all"], ["change", "only into another stage"]] },
 ];
-export const unit = ({ more }) => `Numbers are hand-overs from the row to the column; the table has the ${more} and the stages.`;
+export const unit = ({ more }) => `Numbers are hand-overs from the row to the column; the table has the ${more} and the stages, the picture the ${SHOWN} busiest.`;
 export const parameters = ({ by }) => ({ by });
 export const taken = (rows, { stage }) => (stage === "change" ? rows.filter(row => row.from_stage !== row.to_stage) : rows);
 
@@ -28,8 +30,8 @@ export const empty = () => "Nobody went on from one to another in these dates. C
 
 export function picture({ rows }, sides) {
   const everywhere = sides.map(side => pairs(side.rows));
-  const names = [...new Set(everywhere.flatMap(one => [...one.values()]).flatMap(pair => [pair.from, pair.to]))].sort();
-  const ours = [...pairs(rows).values()];
+  const names = busiest(everywhere.flatMap(one => [...one.values()]));
+  const ours = [...pairs(rows).values()].filter(pair => names.includes(pair.from) && names.includes(pair.to));
   return heat({
     label: ours.map(pair => `${pair.from} to ${pair.to}: ${pair.handovers}`).join("; "),
     rows: names,
@@ -39,6 +41,14 @@ export function picture({ rows }, sides) {
     most: Math.max(...everywhere.flatMap(one => [...one.values()].map(pair => pair.handovers))),
     to: "went on to",
   });
+}
+
+function busiest(all) {
+  const sums = new Map();
+  for (const { from, to, handovers } of all) {
+    for (const name of [from, to]) sums.set(name, (sums.get(name) ?? 0) + handovers);
+  }
+  return [...sums].sort((one, other) => other[1] - one[1] || one[0].localeCompare(other[0])).map(([name]) => name).slice(0, SHOWN);
 }
 
 // A row for each pair of stages becomes one for each pair of channels. Hand-overs add up; people may be in several rows.

@@ -47,13 +47,13 @@ export function picture({ rows, one, more }, sides, { direction }) {
   return chart({
     label: rows.map(row => `step ${row.step}, ${row.source} to ${row.target}: ${row.paths}`).join("; "),
     height: Math.max(tallest * 34, 160) + 24,
-    width: (depth + 1) * 150,
+    width: (depth + 1) * 120,
     option: c => ({
       tooltip: tooltip(c, ({ dataType, data }) => (dataType === "edge"
         ? `${data.row.source} to ${data.row.target}\n${many(data.row.paths, "time", "times")}, by ${many(data.row.people, one, more)}` : data.event)),
       series: [{
         type: "sankey",
-        left: 8, right: 130, top: 12, bottom: 12, nodeWidth: 12, nodeGap: 14, draggable: false, layoutIterations: 32,
+        left: 8, right: 115, top: 12, bottom: 12, nodeWidth: 12, nodeGap: 14, draggable: false, layoutIterations: 32,
         emphasis: { focus: "adjacency" },
         label: { ...text(c), position: "right", formatter: ({ data }) => short(data.event, 18) },
         lineStyle: { color: "source", opacity: 0.35, curveness: 0.5 },

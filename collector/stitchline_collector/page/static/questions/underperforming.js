@@ -1,4 +1,4 @@
-import { chart, short, text, tooltip } from "../charts.js";
+import { chart, rowTooltip, short, text } from "../charts.js";
 import { count, many, most, percent } from "../words.js";
 
 const SHOWN = 15;
@@ -43,7 +43,7 @@ export function picture({ rows, one, more }) {
     height: shown.length * 52 + 40,
     option: c => ({
       grid: { left: 8, right: 12, top: 4, bottom: 28 },
-      tooltip: tooltip(c, ({ dataIndex: n }) => `${name(shown[n])}\n${percent(shown[n].rate)} of ${many(shown[n].people, one, more)}\nthe rest: ${percent(shown[n].rest_rate)} of ${count(shown[n].rest_people)}`
+      tooltip: rowTooltip(c, n => `${name(shown[n])}\n${percent(shown[n].rate)} of ${many(shown[n].people, one, more)}\nthe rest: ${percent(shown[n].rest_rate)} of ${count(shown[n].rest_people)}`
         + (shown[n].lower === null ? "" : `\ndifference: ${points(shown[n].lower)} to ${points(shown[n].upper)} points`)),
       xAxis: { type: "value", min: 0, max: 1, axisLabel: text(c, { color: c.dim, formatter: percent }), splitLine: { show: false } },
       yAxis: { type: "category", inverse: true, data: shown.map(name), show: false },
