@@ -212,6 +212,15 @@ def paths() -> dict[str, Json]:
                 "List the webhooks: what waits, what was taken, and the dead letters", _ANY, "401", key="read"
             )
         },
+        "/v1/webhooks/{name}/replay": {
+            "post": _operation(
+                "Send the dead letters of a webhook again",
+                _ANY,
+                "401 404 503",
+                parameters=_path("name"),
+                key="admin",
+            )
+        },
         "/v1/people/{namespace}/{value}": {
             "get": _operation(
                 "Tell one person, with the latest events",

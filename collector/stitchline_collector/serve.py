@@ -144,7 +144,9 @@ class Collector:
             self._progress,
             settings.segment_sweep_s,
         )
-        self._webhook_routes = WebhookRoutes(settings.webhooks, outbox, sender, activator, self._asking)
+        self._webhook_routes = WebhookRoutes(
+            settings.webhooks, outbox, sender, activator, self._asking, self._front.may
+        )
         if settings.webhooks:
             activating = threading.Thread(
                 target=self._activate, args=(activator,), name="activator", daemon=True

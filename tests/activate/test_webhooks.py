@@ -347,6 +347,34 @@ def test_what_nobody_takes_becomes_a_dead_letter_that_is_shown(
     assert str(receiver.port) in letter["error"]
 
 
+def test_dead_letters_are_sent_again_on_request_and_only_to_whom_still_agrees(
+    serve: Callable[..., CollectorProcess], receiver: Receiver
+) -> None:
+    collector = serve(milestones=["bought"], give_up_after_s=1)
+    receiver.stop()
+    send(collector, *(did("order_completed", f"app-{n}", identifiers={"user": str(n)}) for n in range(2)))
+    until(lambda: metric(collector, "webhook_dead_total") == 2, "both are dead")
+    (before,) = json.loads(cli(collector, "list", "--json"))["webhooks"]
+    assert "crm" in (shown := cli(collector, "list"))
+    assert "stitchline webhook replay crm" in shown
+    send(collector, did("", "app-0", type="consent", consent={"analytics": True, "marketing": False}))
+    settled(collector)
+    receiver.start()
+    assert cli(collector, "replay", "crm") == "2 messages are on their way again\n"
+    assert [one["identifiers"]["user"] for one in receiver.until(1)] == [["1"]]
+    until(lambda: metric(collector, "webhook_withdrawn_total") == 1, "the other is thrown away")
+    (after,) = json.loads(cli(collector, "list", "--json"))["webhooks"]
+    assert (after["dead"], after["pending"], after["dead_letters"]) == (0, 0, [])
+    assert receiver.messages()[0][0] in {letter["id"] for letter in before["dead_letters"]}
+    assert cli(collector, "replay", "crm") == "0 messages are on their way again\n"
+    assert collector.request("POST", "/v1/webhooks/erp/replay")[0] == 404
+
+
+def cli(collector: CollectorProcess, *arguments: str) -> str:
+    command = [sys.executable, "-m", "stitchline_collector", "webhook", *arguments, "--url", collector.url]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
 def test_history_is_not_told(serve: Callable[..., CollectorProcess], receiver: Receiver) -> None:
     collector = serve(milestones=["bought"])
     send(collector, did("order_completed", "app-1", days_ago=2, identifiers={"user": "1"}))

@@ -1,16 +1,19 @@
-"""What an operator sees of webhooks: `GET /v1/webhooks`, and their metrics."""
+"""What an operator sees of webhooks and does about them: `/v1/webhooks`, and their metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiohttp import web
 
 from ..ask import Asking
 from ..metrics import Sample
+from ..receive import Refusal
+from ..receive.events import key_of
+from ..receive.refusals import unavailable, unknown_key
 from .activator import Activator
 from .outbox import Outbox
 from .sender import Sender
@@ -20,12 +23,13 @@ _MOST_LETTERS = 100
 
 
 class WebhookRoutes:
-    """Tells how webhooks are doing.
+    """Tells how webhooks are doing, and sends again what nobody took.
 
     Args:
         webhooks: of the settings.
         outbox, sender, activator: the parts that know.
         asking: who may ask.
+        may: whether a key has a right.
     """
 
     def __init__(
@@ -35,16 +39,21 @@ class WebhookRoutes:
         sender: Sender,
         activator: Activator,
         asking: Asking,
+        may: Callable[[str, str], bool],
     ) -> None:
         self._webhooks = webhooks
         self._outbox = outbox
         self._sender = sender
         self._activator = activator
         self._asking = asking
+        self._may = may
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
-        return [web.get("/v1/webhooks", self.show)]
+        return [
+            web.get("/v1/webhooks", self.show),
+            web.post("/v1/webhooks/{name:[^/]+}/replay", self.replay),
+        ]
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """List the webhooks: what waits, what was taken, and the dead letters."""
@@ -54,6 +63,20 @@ class WebhookRoutes:
         told = await asyncio.to_thread(self._told)
         body = json.dumps({"webhooks": told}, ensure_ascii=False).encode()
         return web.Response(body=body, content_type="application/json")
+
+    async def replay(self, request: web.Request) -> web.StreamResponse:
+        """Send the dead letters of a webhook again, as if they were new; with an admin key."""
+        key, name = key_of(request), request.match_info["name"]
+        if not self._may(key, "admin"):
+            return unknown_key(given=bool(key)).response()
+        if name not in [webhook.name for webhook in self._webhooks]:
+            return Refusal(404, f"no webhook {name!r}", "`stitchline webhook list` names them").response()
+        try:
+            revived = await asyncio.to_thread(self._outbox.revive, name)
+        except OSError as error:
+            return unavailable(f"the outbox cannot be written: {error.strerror}").response()
+        self._sender.submit(revived)
+        return web.json_response({"replayed": len(revived)})
 
     def _told(self) -> list[dict[str, object]]:
         pending, told = self._sender.pending(), []

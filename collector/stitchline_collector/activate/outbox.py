@@ -7,10 +7,12 @@ synced and under its name, before `put` returns; kill -9 at any moment leaves a 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from ..spool.folder import Folder, sync_directory
 
@@ -28,6 +30,7 @@ class Message(msgspec.Struct, frozen=True):
         purpose: that they have agreed to.
         body: as it is signed and sent, each time.
         error: why it is dead; empty while it is not.
+        revived_at: seconds since 1970, when it was last brought back from the dead letters; 0 never.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Message(msgspec.Struct, frozen=True):
     purpose: str
     body: str
     error: str = ""
+    revived_at: float = 0.0
 
 
 class Outbox:
@@ -93,6 +97,18 @@ class Outbox:
         _write(self._dead / (message.id + _ENDING), message)
         sync_directory(self._dead)
         self.taken(message.id)
+
+    def revive(self, webhook: str) -> list[Message]:
+        """Bring the dead letters of a webhook back, to be sent again; returns those messages, the oldest first.
+
+        Raises:
+            OSError: not all of them are back.
+        """
+        revived = [replace(letter, error="", revived_at=time.time()) for letter in self.dead(webhook)]
+        self.put(revived)
+        for message in revived:
+            (self._dead / (message.id + _ENDING)).unlink(missing_ok=True)
+        return revived
 
     def dead(self, webhook: str) -> list[Message]:
         """The dead letters of a webhook, the oldest first."""

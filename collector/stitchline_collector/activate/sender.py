@@ -112,7 +112,7 @@ class Sender:
                 return
             self.failures[webhook.name] += 1
             attempts += 1
-            if time.time() > message.created_at + webhook.give_up_after_s:
+            if time.time() > max(message.created_at, message.revived_at) + webhook.give_up_after_s:
                 break
             await asyncio.sleep(max(wait_s, _pause_s(attempts)))
         self.died[message.webhook] += 1

@@ -21,6 +21,7 @@ COMMANDS = {
     "tail": "events as they arrive",
     "query": "answers about journeys: funnels and more, by name",
     "segment": "named sets of people: sizes, members, exports",
+    "webhook": "messages about people: what waits, what nobody took",
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
     "failed": "list and replay rejected events",
