@@ -17,6 +17,7 @@ from benchmarks import (
     identity,
     ingest,
     load,
+    overload,
     report,
     results,
     sdk,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "identity": identity.measure,
     "dialects": dialects.measure,
     "steps": steps.measure,
+    "overload": overload.measure,
 }
 
 BUSY = 0.3  # load average of a minute above which the machine is not quiet

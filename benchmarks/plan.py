@@ -48,10 +48,11 @@ class Plan(msgspec.Struct, frozen=True):
     compressed: bool = False
     seed: int = 1
     people: int = 50_000
+    key: str = "bench-write-key"
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """What a slice saw; CPU is that of all threads of a process, as a share of one core."""
+    """What a slice saw; times are those of accepted requests, CPU is that of all threads of a process, as a share of one core."""
 
     server: str
     seconds: float

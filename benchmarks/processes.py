@@ -27,8 +27,12 @@ FIRST_CORE, LAST_CORE = frozenset({min(ALL_CORES)}), frozenset({max(ALL_CORES)})
 GEO_DATABASE = (
     ROOT / ".tools/node_modules/@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb"
 )
-WRITE_KEY, ADMIN_KEY = "bench-write-key", "bench-admin-key"
-KEYS = [{"key": WRITE_KEY, "kind": "write", "source": "shop"}, {"key": ADMIN_KEY, "kind": "admin"}]
+WRITE_KEY, MODEST_KEY, ADMIN_KEY = "bench-write-key", "bench-modest-key", "bench-admin-key"
+KEYS = [
+    {"key": WRITE_KEY, "kind": "write", "source": "shop"},
+    {"key": MODEST_KEY, "kind": "write", "source": "bank"},
+    {"key": ADMIN_KEY, "kind": "admin"},
+]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _READY_WITHIN_S = 60
 

@@ -24,6 +24,7 @@ from .ingest import Counts, Ingest
 from .receive import Key, Keys, Receiver
 from .receive.body import BodyLimits
 from .receive.key_file import KeyFile, KeyFileError, in_force
+from .receive.pressure import Pressure
 from .receive.proxies import Proxies
 from .receive.rates import AddressRates
 from .settings import Settings
@@ -79,6 +80,7 @@ class Front:
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
         )
+        self._pressure = Pressure(settings.max_wait_s)
         self.receiver = Receiver(
             self.ingest,
             self.keys,
@@ -86,11 +88,14 @@ class Front:
             Proxies(settings.trusted_proxies, settings.proxy_header),
             AddressRates(settings.max_events_per_s_per_address),
             replies,
+            self._pressure,
         )
         self._doors = Doors(self.receiver, self.ingest, self.limits, body_limits)
 
     async def start(self, started: contextlib.AsyncExitStack) -> None:
         """Begin to take; `started` ends it, with everything on disk."""
+        self._pressure.start()
+        started.callback(self._pressure.stop)
         self.spool.start()
         started.push_async_callback(self.spool.close)
         reading = asyncio.create_task(self._keep_reading_keys(), name="keys")

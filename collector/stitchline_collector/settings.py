@@ -89,6 +89,11 @@ _TABLE: dict[str, _Documented] = {
         "Above it, over bursts of ten seconds, an address (of IPv6 a network of 64 bits) is answered 429, whatever its keys; 0 is no"
         " limit. Server keys are exempt.",
     ),
+    "max_wait_s": _doc(
+        2.0,
+        "Longest time a request waits for its turn when more comes than can be taken; what would wait longer is answered 503 at once."
+        " Sources that send more than their share wait half as long. 0: any time.",
+    ),
     "trusted_proxies": _doc(
         (),
         'Networks of the proxies in front of the collector, as in `["10.0.0.0/8"]`: what they say in `proxy_header` of a sender\'s'
@@ -155,6 +160,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     require_consent: bool
     geo_database: str
     max_events_per_s_per_address: Annotated[int, Meta(ge=0)]
+    max_wait_s: Annotated[float, Meta(ge=0)]
     trusted_proxies: tuple[str, ...]
     proxy_header: ProxyHeader
     max_body_bytes: Positive

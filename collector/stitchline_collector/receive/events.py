@@ -13,6 +13,7 @@ from .cors import allow, page_origin, preflight, refuse_page
 from .keys import Grant, Keys
 from .origin import Accepted, Ingest, NotDurable, Origin
 from .pixel import GIF, GIF_HEADERS, pixel_batch
+from .pressure import Pressure
 from .proxies import Proxies
 from .rates import AddressRates
 from .refusals import Refusal, foreign_page, over_rate, unavailable, unknown_key
@@ -32,6 +33,7 @@ class Receiver:
         proxies: Whose word on a sender's address is believed; None is nobody's.
         addresses: How much may come from one address; None is any amount.
         replies: Where requests are counted; None is here.
+        pressure: Refuses what would wait too long; None refuses nothing.
 
     Attributes:
         keys: Who may send.
@@ -46,6 +48,7 @@ class Receiver:
         proxies: Proxies | None = None,
         addresses: AddressRates | None = None,
         replies: MutableMapping[int, int] | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
         self._ingest = ingest
         self.keys = keys
@@ -53,6 +56,7 @@ class Receiver:
         self._proxies = proxies or Proxies()
         self._addresses = addresses or AddressRates()
         self.replies: MutableMapping[int, int] = Counter() if replies is None else replies
+        self._pressure = pressure or Pressure()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes this room answers."""
@@ -113,6 +117,7 @@ class Receiver:
         """
         events = accepted.accepted + len(accepted.rejected)
         grant.spend(events)
+        self._pressure.spend(grant.source, events)
         if not grant.is_server:
             self._addresses.spend(address, events)
         try:
@@ -125,7 +130,8 @@ class Receiver:
         """What the first of the keys that may send allows.
 
         Raises:
-            Refusal: none of them may, the page may not use it, or there was too much of the key or from the address.
+            Refusal: none of them may, the page may not use it, there was too much of the key or from the address, or too much
+                in all.
         """
         grant = next((found for key in keys if (found := self.keys.grant(key, "write"))), None)
         if grant is None or not grant.is_server:
@@ -141,6 +147,7 @@ class Receiver:
         wait_s = grant.wait_s()
         if wait_s:
             raise over_rate(wait_s, "this key's")
+        self._pressure.check(grant.source)
         return grant
 
     def origin(self, request: web.Request, grant: Grant) -> Origin:

@@ -25,6 +25,9 @@ from .frames import frame
 from .segment import SEALED, Segment, segment_path
 
 PROBE_EVERY_S = 1.0
+MOST_WAITING_BYTES = (
+    256 * 1024 * 1024
+)  # of lines, uncompressed: seconds of traffic; then the disk stands still
 _PROBE_BYTES = 64 * 1024
 _FAULTS = {
     errno.ENOSPC: "disk_full",
@@ -96,6 +99,7 @@ class Spool:
         self._on_sealed = on_sealed
         self._backlog = backlog
         self._waiting: dict[str, _Waiting] = {}
+        self._waiting_bytes = 0  # gathered for the next commit, and in the one under way
         self._open: dict[str, _Open] = {}
         self._number = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -142,6 +146,7 @@ class Spool:
         Raises:
             SpoolFull: too much is waiting for ClickHouse.
             SpoolClosed: the collector is stopping.
+            SpoolUnavailable: too much waits for the disk.
         """
         if self._closing:
             raise SpoolClosed("the collector is stopping")
@@ -151,6 +156,8 @@ class Spool:
                 log.error("the spool is full, answering 503: %s", why)
             self._full_told = True
             raise SpoolFull(why)
+        if self._waiting_bytes >= MOST_WAITING_BYTES:
+            raise SpoolUnavailable("the disk is slower than what comes")
         if self._full_told:
             log.info("the spool has room again")
             self._full_told = False
@@ -169,10 +176,12 @@ class Spool:
         Raises:
             SpoolFull: too much is waiting for ClickHouse.
             SpoolClosed: the collector is stopping.
+            SpoolUnavailable: too much waits for the disk.
         """
         self.check()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(table, []).append((lines, rows, done))
+        self._waiting_bytes += len(lines)
         self._wake.set()
         return done
 
@@ -216,6 +225,7 @@ class Spool:
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
             outcome = await loop.run_in_executor(self._thread, self._commit, waiting)
+            self._waiting_bytes -= sum(len(lines) for group in waiting.values() for lines, _, _ in group)
             for table, group in waiting.items():
                 _settle(group, outcome.get(table))
         if self._timer is not None:
