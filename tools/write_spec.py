@@ -93,6 +93,7 @@ def _path(*names: str) -> list[Json]:
 _ANY = {"application/json": {"schema": {"type": "object"}}}
 _PAGE = {"text/html": {}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 _IMAGE = {"image/gif": {}}
 _WHY = {
     "400": "the request cannot be understood",
@@ -275,6 +276,24 @@ def paths() -> dict[str, Json]:
                 _ANY,
                 "400 401 503",
                 parameters=_query(cursor="of the last answer", name="only these", events="at most"),
+                key="read",
+            )
+        },
+        "/v1/tail/stream": {
+            "get": _operation(
+                "Tell events as they arrive, without an end: server-sent events, a message for each with its cursor as the id",
+                _EVENTS,
+                "400 401 503",
+                parameters=[
+                    *_query(name="only these", events="at most so many of before"),
+                    {
+                        "name": "Last-Event-ID",
+                        "in": "header",
+                        "required": False,
+                        "description": "the id heard last: what came since is told first",
+                        "schema": {"type": "string"},
+                    },
+                ],
                 key="read",
             )
         },

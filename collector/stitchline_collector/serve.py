@@ -205,6 +205,7 @@ class Collector:
             front,  # last: some addresses of other clients are patterns
         ):
             app.add_routes(room.routes())
+        app.on_shutdown.append(self._asking.hang_up)
         self._runner = await listen(app, self._started, settings, self._listener)
 
     def _stitch(self) -> None:

@@ -55,6 +55,7 @@ async def asking(bank: Engine) -> AsyncIterator[web.Application]:
     room = Asking(bank.reader, lambda key, right: (key, right) == (READ_KEY, "read"), stored, threads=2)
     app = web.Application()
     app.add_routes(room.routes())
+    app.on_shutdown.append(room.hang_up)
     yield app
     room.close()
 

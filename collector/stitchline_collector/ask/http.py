@@ -1,4 +1,4 @@
-"""The routes of this room: `/v1/sql`, `/v1/queries/{name}`, `/v1/people/{namespace}/{value}`, `/v1/journey/...`, `/v1/identity/why` and `/v1/tail`.
+"""The routes of this room: SQL, the analysts' questions, people and their journeys, why two are one, and new events.
 
 Enters: requests with a read key. Leaves: answers, or `{"error": ..., "hint": ...}` with a status that says whose fault it is.
 """
@@ -22,6 +22,7 @@ from .nobodys import Nobodys
 from .people import person
 from .readers import Readers
 from .sql import content_type, parameters_of
+from .stream import MOST_AT_ONCE, Streams
 from .tail import arrived
 from .why import Unseen, why
 
@@ -49,6 +50,7 @@ class Asking:
 
     def __init__(self, connect: Callable[[], Reader], may: May, stored: Stored, threads: int = 4) -> None:
         self.readers = Readers(connect, threads)
+        self._streams = Streams(self.readers)
         self._may = may
         self._stored = stored
 
@@ -62,7 +64,12 @@ class Asking:
             web.get(f"/v1/journey/{_IDENTIFIER}", self.guarded(self.journey)),
             web.get("/v1/identity/why", self.guarded(self.why)),
             web.get("/v1/tail", self.guarded(self.tail)),
+            web.get("/v1/tail/stream", self.guarded(self.stream)),
         ]
+
+    async def hang_up(self, app: web.Application) -> None:
+        """End the streams; what asks for an end waits for nothing else."""
+        await self._streams.end(app)
 
     def close(self) -> None:
         """Let running questions end and close the connections."""
@@ -137,12 +144,18 @@ class Asking:
         events = _number(request, "events", 100 if cursor else 10)
         now = dt.datetime.now(dt.UTC)
         try:
-            answer = await self.readers.ask(lambda reader: arrived(reader, cursor, name, events, now))
+            return _json(await self.readers.ask(lambda reader: arrived(reader, cursor, name, events, now)))
         except ValueError:
-            raise Refusal(
-                400, f"{cursor!r} is no cursor", "send back the cursor of the last answer, or none"
-            ) from None
-        return _json(answer)
+            raise _no_cursor(cursor) from None
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Tell events as they arrive, as server-sent events, beginning after `Last-Event-ID` or with the latest `?events=`."""
+        cursor = request.headers.get("Last-Event-ID", "")
+        events = _number(request, "events", MOST_AT_ONCE if cursor else 10)
+        try:
+            return await self._streams.tell(request, cursor, request.query.get("name", ""), events)
+        except ValueError:
+            raise _no_cursor(cursor) from None
 
     async def _person(self, request: web.Request, events: int) -> dict[str, Any]:
         who, at = self._asked(request.match_info["namespace"], request.match_info["value"]), _moment(request)
@@ -226,6 +239,10 @@ def _moment(request: web.Request) -> dt.datetime | None:
         raise Refusal(
             400, f"as_of={text!r} is no moment", "write it as in 2026-11-01 or 2026-11-01T12:00:00Z"
         ) from None
+
+
+def _no_cursor(text: str) -> Refusal:
+    return Refusal(400, f"{text!r} is no cursor", "send back the one that was told last, or none")
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, UnixConnector, web
+from aiohttp import (
+    ClientConnectionError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    UnixConnector,
+    web,
+)
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -30,6 +39,7 @@ class Forward:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._ending = asyncio.Event()
 
     async def start(self) -> None:
         """Begin; call on the event loop."""
@@ -38,6 +48,10 @@ class Forward:
             auto_decompress=False,
             timeout=ClientTimeout(total=None),
         )
+
+    async def hang_up(self, _app: web.Application) -> None:
+        """End the answers that would not end by themselves, in good order for who reads them."""
+        self._ending.set()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -59,19 +73,41 @@ class Forward:
                     answer = web.StreamResponse(status=found.status, headers=_passed(found.headers))
                     answer.content_length = found.content_length
                     await answer.prepare(request)
-                    async for part in found.content.iter_any():
+                    async for part in self._parts(found):
                         await answer.write(part)
                     await answer.write_eof()
                     return answer
-            except (ClientConnectionError, asyncio.IncompleteReadError):
-                if answer is not None:
-                    raise  # begun: the connection breaks off, as the other's did
+            except (ClientConnectionError, ClientPayloadError, asyncio.IncompleteReadError):
+                if answer is not None:  # begun: the connection breaks off, as the other's did
+                    if request.transport:
+                        request.transport.close()
+                    return answer
                 # A statement that changes something may have been heard: its sender decides.
                 if request.method not in _SAFE or tried == _TRIES:
                     break
         return Refusal(
             503, "the loading process has just ended and is started again", "ask again in a moment", 1
         ).response()
+
+    async def _parts(self, found: ClientResponse) -> AsyncIterator[bytes]:
+        """Yield an answer as it comes; of one without an end, until this process stops."""
+        if found.content_type != "text/event-stream":
+            async for part in found.content.iter_any():
+                yield part
+            return
+        ending = asyncio.ensure_future(self._ending.wait())
+        try:
+            while not ending.done():
+                reading = asyncio.ensure_future(found.content.readany())
+                await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    reading.cancel()
+                elif part := reading.result():
+                    yield part
+                else:
+                    return
+        finally:
+            ending.cancel()
 
     async def ready(self) -> dict[str, Any]:
         """What the other says of loading."""
