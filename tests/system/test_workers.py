@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -188,6 +190,59 @@ def test_questions_are_answered_by_whichever_worker_is_asked(
     found = metrics(several)
     assert found["stitchline_events_received_total"] == 2
     assert found['stitchline_requests_total{status="200"}'] == 1
+
+
+@contextlib.contextmanager
+def stream(collector: CollectorProcess, last: str = "") -> Iterator[HTTPResponse]:
+    connection = HTTPConnection("127.0.0.1", collector.port, timeout=WITHIN_S)
+    headers = {"Authorization": f"Bearer {KEY}", **({"Last-Event-ID": last} if last else {})}
+    with contextlib.closing(connection):
+        connection.request("GET", "/v1/tail/stream?events=0", headers=headers)
+        with connection.getresponse() as answer:
+            yield answer
+
+
+def heard(answer: HTTPResponse, name: str) -> str:
+    """Read a stream up to an event of this name; returns the id to go on from."""
+    last = ""
+    for line in answer:
+        if line.startswith(b"id: "):
+            last = line[4:].decode().strip()
+        if line.startswith(b"data: ") and json.loads(line[6:]).get("name") == name:
+            return last
+    raise AssertionError(f"the stream ended before {name}")
+
+
+def test_a_stream_through_a_worker_is_not_held_up_and_goes_on_after_the_loader_was_killed(
+    collector: Callable[..., CollectorProcess],
+) -> None:
+    several = collector("--workers", "2")
+    with stream(several) as answer:
+        assert answer.getheader("Content-Type", "").startswith("text/event-stream")
+        several.send(event(name="first"))
+        last = heard(answer, "first")
+        kill(several, "loader")
+        with contextlib.suppress(HTTPException, OSError):
+            assert not [line for line in answer if line.startswith(b"data: ")]
+    several.send(event(name="second"))
+
+    def goes_on() -> bool:
+        with stream(several, last) as again:
+            return again.status == 200 and bool(heard(again, "second"))
+
+    wait_for(goes_on, "the loader answers again")
+    assert "Traceback" not in several.log()
+
+
+def test_sigterm_ends_streams_through_workers_in_good_order(
+    collector: Callable[..., CollectorProcess],
+) -> None:
+    several = collector("--workers", "2")
+    with stream(several) as answer:
+        assert answer.readline().startswith(b"retry: ")
+        assert several.terminate() == 0
+        assert b"data: " not in answer.read()  # an end that is cut off raises
+    assert "Traceback" not in several.log()
 
 
 def test_sigterm_ends_all_processes_with_everything_loaded(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from http.client import HTTPException
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,7 +25,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Unreachable(click.ClickException):
-    """No collector answers."""
+    """No collector answers, or not now."""
 
 
 class Remote:
@@ -73,22 +75,61 @@ class Remote:
         """
         return self._send(path, query, body)
 
+    @contextmanager
+    def stream(self, *path: str, last: str = "", **query: object) -> Iterator[Iterator[bytes]]:
+        """Open a stream of server-sent events; gives its lines.
+
+        Args:
+            path: the parts of the path, unquoted.
+            last: the id that was heard last; empty at first.
+            query: parameters.
+
+        Raises:
+            click.ClickException: with what to do about it; Unreachable also where the stream breaks off.
+        """
+        with self._open("/".join(path), query, headers={"Last-Event-ID": last} if last else {}) as answer:
+            yield self._heard(answer)
+
+    def _heard(self, answer: HTTPResponse) -> Iterator[bytes]:
+        try:
+            yield from answer
+        except (OSError, HTTPException) as error:
+            raise self._unreachable(error) from None
+
     def _send(self, path: str, query: Mapping[str, object], body: bytes | None = None) -> bytes:
+        with self._open(path, query, body) as answer:
+            try:
+                return answer.read()
+            except (OSError, HTTPException) as error:
+                raise self._unreachable(error) from None
+
+    def _open(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> HTTPResponse:
         request = urllib.request.Request(  # noqa: S310 -- the scheme was checked
-            f"{self._url}/{path}?{urlencode(query)}", body, {"Authorization": f"Bearer {self._key}"}
+            f"{self._url}/{path}?{urlencode(query)}",
+            body,
+            {"Authorization": f"Bearer {self._key}", **headers},
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                content: bytes = answer.read()
-                return content
+            answer: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310
         except urllib.error.HTTPError as error:
-            raise click.ClickException(self._explained(error)) from None
+            explained = self._explained(error)
+            raise (Unreachable if error.code == 503 else click.ClickException)(explained) from None
         except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise Unreachable(
-                f"no collector answers at {self._url} ({reason}): start one with `stitchline serve`, "
-                "or name another with --url or STITCHLINE_URL"
-            ) from None
+            raise self._unreachable(error) from None
+        return answer
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        reason = getattr(error, "reason", error)
+        return Unreachable(
+            f"no collector answers at {self._url} ({reason}): start one with `stitchline serve`, "
+            "or name another with --url or STITCHLINE_URL"
+        )
 
     def _explained(self, error: urllib.error.HTTPError) -> str:
         with error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -14,9 +14,8 @@ from rich.text import Text
 
 from .remote import Remote, Unreachable, asks_a_collector
 
-_EVERY_S = 1.0
-_MOST_AT_ONCE = 500
-_REMEMBERED = 20_000  # ids of told events: the collector may tell an event of the last seconds twice
+_AGAIN_AFTER_S = 1.0
+_REMEMBERED = 20_000  # ids of told events: a stream that goes on tells the last seconds again
 
 
 @click.command()
@@ -45,30 +44,38 @@ def tail(name: str, count: int | None, url: str, key: str, *, as_json: bool) -> 
 
 
 def _events(remote: Remote, name: str) -> Iterator[dict[str, Any]]:
-    """Yield each event once, for ever."""
+    """Yield each event once, for ever; a collector that is being restarted is waited for."""
     told: OrderedDict[str, None] = OrderedDict()
-    answer = remote.get("v1", "tail", name=name)
+    last = ""
     while True:
-        for event in answer["events"]:
-            if event["event_id"] not in told:
-                told[event["event_id"]] = None
-                yield event
-        while len(told) > _REMEMBERED:
-            told.popitem(last=False)
-        time.sleep(_EVERY_S)
-        answer = _again(remote, name, answer)
+        try:
+            with remote.stream("v1", "tail", "stream", last=last, name=name) as lines:
+                for message in _messages(lines):
+                    last = message.get("id", last)
+                    if message.get("event") == "missed":
+                        click.echo("more events at once than can be told: older ones are left out", err=True)
+                    elif "data" in message and (event := json.loads(message["data"]))["event_id"] not in told:
+                        told[event["event_id"]] = None
+                        yield event
+                    while len(told) > _REMEMBERED:
+                        told.popitem(last=False)
+        except Unreachable as error:
+            if not last:  # it was never there
+                raise
+            click.echo(f"waiting: {error.message}", err=True)
+        time.sleep(_AGAIN_AFTER_S)
 
 
-def _again(remote: Remote, name: str, last: dict[str, Any]) -> dict[str, Any]:
-    """Look again; a collector that is being restarted is waited for."""
-    try:
-        answer: dict[str, Any] = remote.get(
-            "v1", "tail", name=name, cursor=last["cursor"], events=_MOST_AT_ONCE
-        )
-    except Unreachable as error:
-        click.echo(f"waiting: {error.message}", err=True)
-        return {"cursor": last["cursor"], "events": []}
-    return answer
+def _messages(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
+    """Yield server-sent events by field; ours have one line for each."""
+    message: dict[str, str] = {}
+    for line in lines:
+        field, _, value = line.decode().rstrip("\n").partition(": ")
+        if field:
+            message[field] = value
+        else:
+            yield message
+            message = {}
 
 
 def _line(event: dict[str, Any]) -> Text:

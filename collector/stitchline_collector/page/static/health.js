@@ -12,10 +12,12 @@ const FACTS = [
   ["Stitching behind, s", "stitchline_stitch_lag_seconds"],
 ];
 
-export async function look() {
+// Looks once; the page asks again.
+export async function run(_signal, heard) {
   const text = await (await ask("/metrics")).text();
   const samples = [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name, labels, value]) => ({ name, labels, value: Number(value) }));
   const ready = await (await ask("/health/ready")).json();
+  heard();
   byId("facts").replaceChildren(
     fact("Loading", ready.loading),
     ...FACTS.map(([title, name]) => {
