@@ -241,6 +241,15 @@ def paths() -> dict[str, Json]:
                 key="read",
             )
         },
+        "/v1/identity/evidence/{namespace}/{value}": {
+            "get": _operation(
+                "Tell the evidence for one person as nodes and edges, with what was refused and by which rule",
+                _ANY,
+                asked,
+                parameters=who,
+                key="read",
+            )
+        },
         "/v1/identity/why": {
             "get": _operation(
                 "Tell why two identifiers are one person, or what stands between them",

@@ -24,7 +24,7 @@ async def message(answer: ClientResponse) -> dict[str, str]:
     """The next message or comment, by field."""
     async with asyncio.timeout(WITHIN_S):
         text = (await answer.content.readuntil(b"\n\n")).decode()
-    return dict(line.split(": ", 1) if ": " in line else (line, "") for line in text.splitlines() if line)
+    return {field: value for field, _, value in (line.partition(": ") for line in text.splitlines()) if field}
 
 
 async def event(answer: ClientResponse) -> dict[str, Any]:
@@ -116,6 +116,7 @@ async def test_no_more_streams_than_the_bound_and_one_that_is_left_makes_room(
 async def test_streams_end_in_good_order_when_the_collector_stops(client: TestClient[Any, Any]) -> None:
     async with client.get("/v1/tail/stream", params={"events": "0"}) as answer:
         await message(answer)
+        assert client.server.runner is not None
         stopping = asyncio.create_task(client.server.runner.cleanup())
         async with asyncio.timeout(WITHIN_S):
             assert await answer.content.read() == b""  # an end that is cut off raises

@@ -75,6 +75,18 @@ def within(reader: Reader, nodes: Collection[int]) -> Around:
     return around
 
 
+def around(reader: Reader, nodes: Collection[int]) -> Around:
+    """Read all evidence of some nodes, also that with others.
+
+    Args:
+        reader: of this thread.
+        nodes: all of one person's.
+    """
+    found = Around()
+    _read(reader, _first(set(nodes), found), found)
+    return found
+
+
 def between(reader: Reader, one: Found, other: Found) -> Around:
     """Read evidence from two sides until they meet, or nothing is left, or a bound is hit.
 

@@ -18,6 +18,7 @@ from ..receive.refusals import Refusal
 from . import views
 from .asked import Asked, Stored, asked
 from .changes import changes
+from .graph import graph
 from .nobodys import Nobodys
 from .people import person
 from .readers import Readers
@@ -63,6 +64,7 @@ class Asking:
             web.get(f"/v1/people/{_IDENTIFIER}", self.guarded(self.people)),
             web.get(f"/v1/journey/{_IDENTIFIER}", self.guarded(self.journey)),
             web.get("/v1/identity/why", self.guarded(self.why)),
+            web.get(f"/v1/identity/evidence/{_IDENTIFIER}", self.guarded(self.evidence)),
             web.get("/v1/tail", self.guarded(self.tail)),
             web.get("/v1/tail/stream", self.guarded(self.stream)),
         ]
@@ -138,6 +140,11 @@ class Asking:
             raise _unseen(found.who)
         return _json(found)
 
+    async def evidence(self, request: web.Request) -> web.Response:
+        """Tell the evidence for one person, as nodes and edges, refused ones too."""
+        who = self._asked(request.match_info["namespace"], request.match_info["value"])
+        return _json(_known(await self.readers.ask(lambda reader: graph(reader, who)), who))
+
     async def tail(self, request: web.Request) -> web.Response:
         """Tell the events that arrived since `?cursor=`, of one `?name=` if given, at most `?events=`."""
         cursor, name = request.query.get("cursor", ""), request.query.get("name", "")
@@ -159,12 +166,7 @@ class Asking:
 
     async def _person(self, request: web.Request, events: int) -> dict[str, Any]:
         who, at = self._asked(request.match_info["namespace"], request.match_info["value"]), _moment(request)
-        found = await self.readers.ask(lambda reader: person(reader, who, events, at))
-        if found is None:
-            raise _unseen(who, at)
-        if isinstance(found, Nobodys):
-            raise Refusal(404, found.error, found.hint)
-        return found
+        return _known(await self.readers.ask(lambda reader: person(reader, who, events, at)), who, at)
 
     def _asked(self, namespace: str, value: str) -> Asked:
         who = asked(namespace, value, self._stored)
@@ -202,6 +204,16 @@ _SPELLING = {
     "phone": "write it with its country code, as in +49 30 123456, or its SHA-256 in hexadecimal",
     "": "it is empty",
 }
+
+
+def _known(
+    found: dict[str, Any] | Nobodys | None, who: Asked, at: dt.datetime | None = None
+) -> dict[str, Any]:
+    if found is None:
+        raise _unseen(who, at)
+    if isinstance(found, Nobodys):
+        raise Refusal(404, found.error, found.hint)
+    return found
 
 
 def _unseen(who: Asked, at: dt.datetime | None = None) -> Refusal:

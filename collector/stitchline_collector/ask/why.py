@@ -40,31 +40,31 @@ def why(reader: Reader, one: Asked, other: Asked) -> dict[str, Any] | Unseen:
     """
     ends = [find(reader, who) for who in (one, other)]
     for who, end in zip((one, other), ends, strict=True):
-        if not _is_seen(reader, end):
+        if not is_seen(reader, end):
             return Unseen(who)
     are_one = ends[0].person_id == ends[1].person_id != NOBODY
     if ends[0].node == ends[1].node:
         around, steps = Around(), []
     else:
-        around = within(reader, _members(reader, ends[0])) if are_one else between(reader, *ends)
+        around = within(reader, members_of(reader, ends[0])) if are_one else between(reader, *ends)
         links = [link for link in around.links(reader) if not (are_one and link.refused_by)]
         steps = best_path(links, ends[0].node, ends[1].node) or []
         # The stitcher writes persons before the evidence that led to them, so for a moment there is no path yet.
         around.is_whole &= bool(steps) or not are_one
     named = _names(reader, steps, zip((one, other), ends, strict=True))
-    told = _Telling(reader, rules_in_force(reader), named, around)
+    told = Telling(reader, rules_in_force(reader), named, around)
     return {
         "a": _end(one, ends[0]),
         "b": _end(other, ends[1]),
         "one_person": are_one,
         "told": _told(reader, (one, other), ends, steps, is_whole=around.is_whole),
         "steps": told.steps(steps),
-        "unlinked": [] if are_one else told.unlinked([_members(reader, end) for end in ends]),
+        "unlinked": [] if are_one else told.unlinked([members_of(reader, end) for end in ends]),
         "is_whole": around.is_whole,
     }
 
 
-class _Telling:
+class Telling:
     """Puts steps into words and JSON."""
 
     def __init__(self, reader: Reader, rules: IdentityRules, named: dict[int, str], around: Around) -> None:
@@ -86,7 +86,7 @@ class _Telling:
         """Tell who was said to be two people."""
         found = unlinked(self._reader, *members)
         nodes = {row[name] for row in found for name in ("node", "neighbour")}
-        named = self._named | _named(self._reader, nodes - self._named.keys())
+        named = self._named | names_of(self._reader, nodes - self._named.keys())
         return [
             {
                 "a": named.get(row["node"], ""),
@@ -153,7 +153,7 @@ def _told(
     return f"{both} are two people: no evidence connects them{searched}"
 
 
-def _is_seen(reader: Reader, end: Found) -> bool:
+def is_seen(reader: Reader, end: Found) -> bool:
     """Whether a node is anybody's: seen with another, or alone."""
     if end.person_id != end.node or ask(reader, "node_names", nodes=[end.node]):
         return True
@@ -162,7 +162,8 @@ def _is_seen(reader: Reader, end: Found) -> bool:
     )
 
 
-def _members(reader: Reader, end: Found) -> list[int]:
+def members_of(reader: Reader, end: Found) -> list[int]:
+    """Tell all nodes of a node's person; of nobody's, the node itself."""
     if end.person_id == NOBODY:
         return [end.node]
     rows = ask(reader, "members", persons=[end.person_id])
@@ -173,12 +174,13 @@ def _names(reader: Reader, steps: list[Step], ends: Iterable[tuple[Asked, Found]
     """Name the nodes of a path; its ends as they were asked for, because a hash tells a clerk nothing."""
     typed = {end.node: who for who, end in ends}
     nodes = {node for step in steps for node in (step.origin, step.target)} | typed.keys()
-    named = _named(reader, nodes)
+    named = names_of(reader, nodes)
     kept = {node: who.typed for node, who in typed.items() if who.namespace != PERSON or node not in named}
     return named | kept
 
 
-def _named(reader: Reader, nodes: set[int]) -> dict[int, str]:
+def names_of(reader: Reader, nodes: set[int]) -> dict[int, str]:
+    """Name nodes as the tables hold them, of those that were seen with another one."""
     rows = ask(reader, "node_names", nodes=sorted(nodes)) if nodes else []
     return {row["node"]: f"{row['namespace']}:{row['value']}" for row in rows}
 
