@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
-from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY
+from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY, sql_until
 from tests.processes import KEY
 
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ def touch(name: str, device: str, user: str = "", **more: Any) -> dict[str, Any]
         "identifiers": identifiers,
         **more,
     }
+
+
+def is_one_person(service: CollectorProcess, user: str, events: int) -> None:
+    """Wait until all events of a user are found by the user's name."""
+    sql_until(
+        service,
+        "SELECT toUInt8(count()) FROM person_events WHERE person_id IN"
+        f" (SELECT person_id FROM identifiers WHERE namespace = 'user' AND value = '{user.replace(chr(39), chr(39) * 2)}')"
+        " OR identifiers['user'] = '" + user.replace("'", "''") + "'",
+        [[events]],
+    )
 
 
 def test_the_key_of_a_link_is_taken_out_of_the_address_and_events_appear_also_after_a_restart(
@@ -53,45 +64,110 @@ def test_nothing_is_shown_without_a_key_that_may_read(page: Page, service: Colle
     expect(page.locator("#view-live")).to_be_visible(timeout=PATIENCE_MS)
 
 
+def find(page: Page, user: str) -> None:
+    """Look for a person by keyboard, in the view that is open."""
+    page.locator("#value").fill(user)
+    page.locator("#value").press("Enter")
+
+
 def test_a_person_is_found_by_keyboard_alone_and_has_a_lane_for_each_device(
     page: Page, service: CollectorProcess
 ) -> None:
-    service.send(touch("seen_on_one", "lane-1", "laner"), touch("seen_on_two", "lane-2", "laner"))
+    service.send(
+        touch("seen_on_one", "lane-1", "laner", stage="awareness"),
+        touch("seen_on_two", "lane-2", "laner", stage="purchase"),
+    )
+    is_one_person(service, "laner", 2)
     page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events")).to_contain_text("seen_on_two", timeout=PATIENCE_MS)
-    for _ in range(2):
-        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#view-person")).to_be_visible()
-    page.locator("#value").focus()
-    page.keyboard.type("laner")
-    # Stitching takes a moment.
-    for _ in range(60):
-        with page.expect_response("**/v1/journey/**"):
-            page.keyboard.press("Enter")
-        expect(page.locator("#found")).not_to_be_empty()
-        if page.locator("#found circle").count() == 2:
-            break
-        page.wait_for_timeout(500)
-    expect(page.locator("#found circle")).to_have_count(2)
+    find(page, "laner")
+    expect(page.locator("#found .mark")).to_have_count(2, timeout=PATIENCE_MS)
     expect(page.locator("#found .lane")).to_have_count(2)
     expect(page.locator("#found .over")).to_have_count(1)
-    expect(page.locator("#found tbody tr")).to_have_count(2)
+    expect(page.locator("#person-events tbody tr")).to_have_count(2)
+    expect(page.locator("#found .stage-band text")).to_have_text(["awareness", "purchase"])
+    page.locator("#found .mark").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".picked tbody tr")).to_have_count(1)
+    expect(page.locator(".picked tbody")).to_contain_text("seen_on_two")
+
+
+def test_events_close_in_time_are_one_mark_with_their_number_that_lists_them(
+    page: Page, service: CollectorProcess
+) -> None:
+    service.send(*(touch(f"quick_{n}", "quick-1", "quick") for n in range(12)))
+    is_one_person(service, "quick", 12)
+    page.goto(f"{service.url}/#key={READ_KEY}&who=user:quick")
+    expect(page.locator("#found .mark")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.locator("#found .mark text")).to_have_text("12")
+    page.locator("#found .mark").click()
+    expect(page.locator(".picked tbody tr")).to_have_count(12)
+
+
+def test_the_evidence_is_a_graph_with_what_was_refused_dashed_and_its_rule(
+    page: Page, service: CollectorProcess
+) -> None:
+    service.send(
+        touch("signed_in", "graph-1", "grapher"),
+        {
+            **touch("signed_in", "graph-atm", "grapher"),
+            "device": {"id": "graph-atm", "type": "atm"},
+        },
+    )
+    is_one_person(service, "grapher", 2)
+    page.goto(f"{service.url}/#key={READ_KEY}&who=user:grapher")
+    expect(page.locator("#found .node")).to_have_count(3, timeout=PATIENCE_MS)
+    expect(page.locator("#found .node.other")).to_have_count(1)
+    expect(page.locator("#found .edge")).to_have_count(2)
+    expect(page.locator("#found .edge.refused title")).to_contain_text("refused: shared_device")
+    page.locator("#found summary").click()
+    row = page.locator("#found details tbody tr", has_text="graph-atm")
+    expect(row).to_contain_text("signed_in")
+    expect(row).to_contain_text("a shared device belongs to nobody")
+
+
+def test_without_a_person_there_are_people_to_choose_from_and_live_leads_to_them_too(
+    page: Page, service: CollectorProcess
+) -> None:
+    service.send(*(touch("seen", f"choice-{n}", "chosen") for n in range(5)))
+    is_one_person(service, "chosen", 5)
+    page.goto(f"{service.url}/#key={READ_KEY}&view=person")
+    page.locator("#found a", has_text="user:chosen").click(timeout=PATIENCE_MS)
+    expect(page.locator("#found")).to_contain_text("5 events on 5 devices", timeout=PATIENCE_MS)
+    page.locator("nav a", has_text="Live").click()
+    page.locator("#events a", has_text="user:chosen").first.click(timeout=PATIENCE_MS)
+    expect(page.locator("#view-person")).to_be_visible()
+    expect(page.locator("#found")).to_contain_text("5 events on 5 devices", timeout=PATIENCE_MS)
+    assert "chosen" not in page.url
 
 
 def test_markup_in_what_an_event_says_stays_text(page: Page, service: CollectorProcess) -> None:
-    service.send(touch(HOSTILE, HOSTILE, HOSTILE, channel="app", properties={HOSTILE: HOSTILE}))
+    service.send(
+        touch(
+            HOSTILE,
+            HOSTILE,
+            HOSTILE,
+            channel="app",
+            stage=HOSTILE,
+            properties={HOSTILE: HOSTILE},
+            page={"url": "https://shop.example/", "title": HOSTILE},
+            campaign={"name": HOSTILE},
+        )
+    )
+    is_one_person(service, HOSTILE, 1)
     page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events .name", has_text=HOSTILE)).to_be_visible(timeout=PATIENCE_MS)
     page.locator("nav a", has_text="Person").click()
-    page.locator("#value").fill(HOSTILE)
-    for _ in range(60):
-        with page.expect_response("**/v1/journey/**"):
-            page.locator("#person-form button").click()
-        page.wait_for_timeout(500)
-        if page.locator("#found tbody tr").count():
-            break
-    expect(page.locator("#found tbody td", has_text=HOSTILE).first).to_be_visible()
+    find(page, HOSTILE)
+    expect(page.locator("#person-events td", has_text=HOSTILE).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#found .node title").first).to_contain_text(HOSTILE)
+    page.locator("#found .mark").click()
+    expect(page.locator(".picked td", has_text=HOSTILE).first).to_be_visible()
     assert page.locator("main img, main script").count() == 0
     assert page.title() == "Stitchline"
 

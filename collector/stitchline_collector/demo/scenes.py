@@ -76,8 +76,10 @@ class Scenes:
             # Printed as it is: wrapped by the terminal, a line can still be pasted.
             self._console.print(Text(command), soft_wrap=True)
             self._console.print()
-        self._console.print(Text("# look at it in a browser", style="dim"))
-        self._console.print(Text(f"{url}/#key={KEY}&who={who}", style="bold"), soft_wrap=True)
+        self._console.print(
+            Text("# look at the journeys in a browser: choose a person, or a question", style="dim")
+        )
+        self._console.print(Text(f"{url}/#key={KEY}&view=person", style="bold"), soft_wrap=True)
         self._console.print()
 
     def _play(self, touchpoint: Touchpoint, when: str) -> None:

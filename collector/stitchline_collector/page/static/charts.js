@@ -1,6 +1,7 @@
 // Pictures by the charts' library, which is fetched when the first one is drawn. They are SVG and obey the page's policy: tooltips are
 // drawn as text too, never set as HTML.
 import { byId, make } from "./dom.js";
+import { short } from "./words.js";
 
 let library;
 const drawn = new Set();
@@ -89,5 +90,3 @@ export function heat({ label, rows, columns, cells, most, to, cell = 46, said = 
     }),
   });
 }
-
-export const short = (name, most = 20) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);

@@ -1,5 +1,6 @@
 // Events as they arrive: a stream of server-sent events, which goes on after the id that was heard last.
 import { byId, make } from "./dom.js";
+import { link } from "./person.js";
 import { messages } from "./stream.js";
 
 const AT_FIRST = 200;
@@ -9,7 +10,6 @@ const told = new Set();
 let last = "";
 let missed = 0;
 let connection = new AbortController();
-let found = () => {};
 
 const paused = () => byId("pause").getAttribute("aria-pressed") === "true";
 
@@ -54,14 +54,7 @@ function line(event) {
     make("span", {}, event.channel),
     make("span", { class: "stage" }, event.stage),
     make("span", { class: "dim" }, event.device.type),
-    ...Object.entries(who).map(([namespace, value]) => person(namespace, value)));
-}
-
-// A link to the person; the address stays free of identifiers, because it is kept in the browser's history.
-function person(namespace, value) {
-  const link = make("a", { href: "#person", class: "who" }, `${namespace}:${value}`);
-  link.addEventListener("click", () => found(namespace, value));
-  return link;
+    ...Object.entries(who).map(([namespace, value]) => link(namespace, value)));
 }
 
 function filter() {
@@ -77,9 +70,7 @@ function filter() {
   if (byId("live-said").textContent !== said) byId("live-said").textContent = said;
 }
 
-// `find` shows the person of an identifier.
-export function start(find) {
-  found = find;
+export function start() {
   byId("filter").addEventListener("input", filter);
   byId("pause").addEventListener("click", () => {
     byId("pause").setAttribute("aria-pressed", String(!paused()));

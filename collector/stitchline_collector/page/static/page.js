@@ -89,7 +89,7 @@ addEventListener("hashchange", () => {
   take();
   show();
 });
-live.start(person.find);
+live.start();
 person.start();
 questions.start();
 take();

@@ -1,82 +1,126 @@
-// One person: lanes by device and channel over time, and the same events as a table for who cannot see the lanes.
+// One person: the journey as lanes, the same events as a table, and the evidence that it is one person. Without one, people to choose from.
 import { ask } from "./ask.js";
-import { byId, draw, make } from "./dom.js";
+import { byId, make } from "./dom.js";
+import { graph } from "./evidence.js";
+import { laneOf, lanes } from "./lanes.js";
+import { scrolling, table } from "./table.js";
+import { count, many } from "./words.js";
 
-const LANE = 48;
-const EDGE = 16;
 const EVENTS = 500;
+const DAYS = 30;
+const PEOPLE = `SELECT toString(person_id) AS id, uniqExactIf(device.id, device.id != '') AS devices, count() AS events,
+    arraySort(groupUniqArrayIf(channel, channel != '')) AS channels, argMaxIf(stage, occurred_at, stage != '') AS stage,
+    formatDateTime(max(occurred_at), '%Y-%m-%d %H:%i') AS last_seen,
+    arraySort(one -> (NOT startsWith(one, 'user:'), one), groupUniqArrayArray(20)(arrayMap((namespace, value) -> concat(namespace, ':', value),
+        mapKeys(identifiers), mapValues(identifiers)))) AS known
+  FROM person_events WHERE person_id != 0 AND occurred_at >= now() - INTERVAL ${DAYS} DAY
+  GROUP BY person_id ORDER BY devices DESC, events DESC LIMIT 12`;
+let search = 0;
 
 export function start() {
   byId("person-form").addEventListener("submit", event => {
     event.preventDefault();
     find(byId("namespace").value, byId("value").value);
   });
+  byId("others").addEventListener("click", () => {
+    byId("value").value = "";
+    choose();
+  });
 }
 
-export async function find(namespace, value) {
+// Whoever was found stays when the view is opened again.
+export function open() {
+  if (!search) choose();
+}
+
+// A link to whoever an identifier belongs to; the address stays free of identifiers, because it is kept in the browser's history.
+export function link(namespace, value, words = `${namespace}:${value}`) {
+  const found = make("a", { href: "#person", class: "who" }, words);
+  found.addEventListener("click", () => find(namespace, value));
+  return found;
+}
+
+async function show(content) {
+  const ours = ++search;
+  byId("found").setAttribute("aria-busy", "true");
+  let shown;
+  try {
+    shown = await content();
+  } catch (error) {
+    shown = [make("p", {}, error.message)];
+  }
+  if (ours !== search) return;
+  byId("found").replaceChildren(...shown);
+  byId("found").removeAttribute("aria-busy");
+}
+
+const choose = () => show(async () => {
+  byId("others").hidden = true;
+  const answer = await (await ask("/v1/sql", { method: "POST", body: PEOPLE })).json();
+  if (!answer.data.length) return [make("p", { class: "empty" }, `Nobody was seen in the last ${DAYS} days. Send an event, or find somebody by an identifier.`)];
+  return [
+    make("h3", {}, `On most devices in the last ${DAYS} days`),
+    scrolling("People", table([
+      ["person", row => link("person", row.id, row.known[0] ?? `person ${row.id.slice(-6)}`)],
+      ["devices", row => count(row.devices)], ["channels", row => row.channels.join(", ")], ["stage", row => row.stage],
+      ["events", row => count(row.events)], ["last seen, UTC", row => row.last_seen],
+    ], answer.data)),
+  ];
+});
+
+export function find(namespace, value) {
   byId("namespace").value = namespace;
   byId("value").value = value;
-  const place = byId("found");
-  try {
+  return show(async () => {
+    byId("others").hidden = false;
     const path = [namespace, value].map(encodeURIComponent).join("/");
     const { person, events } = await (await ask(`/v1/journey/${path}?events=${EVENTS}`)).json();
-    place.replaceChildren(...told(person, events, place.clientWidth));
-  } catch (error) {
-    place.replaceChildren(make("p", {}, error.message));
+    const [derived, evidence] = await Promise.all([derivedStages(person, events), evidenceFor(path)]);
+    for (const event of events) Object.assign(event, derived.get(event.event_id));
+    return told(person, events, evidence);
+  });
+}
+
+// What journey.toml makes of each event; what an SDK said of the stage goes before it.
+async function derivedStages(person, events) {
+  if (!events.length) return new Map();
+  const given = new URLSearchParams({ person: person.person_id, since: events[0].occurred_at, format: "JSON" });
+  try {
+    const { data } = await (await ask(`/v1/queries/timeline?${given}`)).json();
+    return new Map(data.map(row => [row.event_id, { derived: row.derived_stage, milestones: row.milestones }]));
+  } catch {
+    return new Map(); // the journey is worth showing without
   }
 }
 
-function told(person, events, width) {
+async function evidenceFor(path) {
+  try {
+    return graph(await (await ask(`/v1/identity/evidence/${path}`)).json(), byId("found").clientWidth);
+  } catch (error) {
+    return [make("h3", {}, "Evidence"), make("p", {}, error.message)];
+  }
+}
+
+function told(person, events, evidence) {
   const known = person.identifiers.map(one => `${one.namespace}:${one.value}`).join("  ");
   const earlier = person.events - events.length;
+  const picked = make("div", { class: "picked", role: "status" });
+  const listed = () => ({ class: "scroll", tabindex: 0, role: "region", "aria-label": "Events as a table" });
   return [
     make("p", {}, `${known || "known by device only"}. Stage: ${person.stage || "none"}. `,
-      `${person.events} events on ${person.devices.length} devices`,
+      `${many(person.events, "event", "events")} on ${many(person.devices.length, "device", "devices")}`,
       earlier > 0 ? `; the latest ${events.length} are shown.` : "."),
-    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Journey as lanes" }, lanes(events, width)),
+    ...(events.length ? lanes(events, byId("found").clientWidth, some => picked.replaceChildren(list(some))) : []),
+    picked,
+    ...evidence,
     make("h3", {}, "Events"),
-    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Events as a table" }, table(events)),
+    make("div", { ...listed(), id: "person-events" }, list(events)),
   ];
 }
 
-const laneOf = event => [event.device.type || "device", event.device.id.slice(-6), event.channel].filter(Boolean).join(" · ");
-
-function lanes(events, width) {
-  const names = [...new Set(events.map(laneOf))];
-  const times = events.map(event => Date.parse(event.occurred_at));
-  const [first, span] = [times[0], Math.max(times.at(-1) - times[0], 1)];
-  const height = names.length * LANE + 30;
-  const picture = draw("svg", {
-    class: "drawn", viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
-    "aria-label": `${events.length} events in ${names.length} lanes; the table below tells each`,
-  });
-  names.forEach((name, n) => {
-    const y = n * LANE + 34;
-    picture.append(
-      draw("line", { class: "lane", x1: EDGE, x2: width - EDGE, y1: y, y2: y }),
-      draw("text", { x: EDGE, y: y - 14 }, name.length > 40 ? `${name.slice(0, 39)}…` : name));
-  });
-  const at = events.map((event, n) => [
-    EDGE + 6 + (times[n] - first) / span * (width - 2 * EDGE - 12), names.indexOf(laneOf(event)) * LANE + 34]);
-  at.slice(1).forEach(([x, y], n) => {
-    const [x0, y0] = at[n];
-    if (y !== y0) picture.append(draw("path", { class: "over", d: `M${x0} ${y0}L${x} ${y}` }));
-  });
-  events.forEach((event, n) => picture.append(
-    draw("circle", { cx: at[n][0], cy: at[n][1], r: 6 }, draw("title", {}, `${event.occurred_at} ${event.name || event.type} ${event.stage}`))));
-  const moment = text => `${text.slice(0, 10)} ${text.slice(11, 16)}`;
-  if (events.length) picture.append(
-    draw("text", { class: "dim", x: EDGE, y: height - 10 }, `${moment(events[0].occurred_at)} UTC`),
-    draw("text", { class: "dim", x: width - EDGE, y: height - 10, "text-anchor": "end" }, moment(events.at(-1).occurred_at)));
-  return picture;
-}
-
-function table(events) {
-  const cells = event => [
-    event.occurred_at.slice(0, 19).replace("T", " "), event.name || event.type, event.stage, laneOf(event),
-    event.found_by === "identifier" ? event.decided_by : event.found_by];
-  const heads = ["UTC", "event", "stage", "device and channel", "theirs by"];
-  return make("table", {},
-    make("thead", {}, make("tr", {}, ...heads.map(head => make("th", { scope: "col" }, head)))),
-    make("tbody", {}, ...events.map(event => make("tr", {}, ...cells(event).map(cell => make("td", {}, cell))))));
-}
+const list = events => table([
+  ["UTC", event => event.occurred_at.slice(0, 19).replace("T", " ")], ["event", event => event.name || event.type],
+  ["stage", event => event.stage || (event.derived ? `${event.derived} (derived)` : "")],
+  ["milestones", event => (event.milestones ?? []).join(", ")], ["device and channel", laneOf],
+  ["theirs by", event => (event.found_by === "identifier" ? event.decided_by : event.found_by)],
+], events);

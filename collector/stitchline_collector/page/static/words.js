@@ -11,3 +11,5 @@ export function time(seconds) {
   const [length, unit] = UNITS.find(([least]) => Math.abs(seconds) >= least);
   return `${count(seconds / (length || 1))} ${unit}`;
 }
+
+export const short = (name, most = 20) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);

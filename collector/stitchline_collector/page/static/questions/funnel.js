@@ -1,5 +1,5 @@
-import { chart, rowTooltip, short, text } from "../charts.js";
-import { count, many, percent, time } from "../words.js";
+import { chart, rowTooltip, text } from "../charts.js";
+import { count, many, percent, short, time } from "../words.js";
 
 export const title = "Funnel";
 export const query = "funnel";

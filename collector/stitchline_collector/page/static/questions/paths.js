@@ -1,5 +1,5 @@
-import { chart, short, text, tooltip } from "../charts.js";
-import { count, many, most } from "../words.js";
+import { chart, text, tooltip } from "../charts.js";
+import { count, many, most, short } from "../words.js";
 
 const COLOURS = ["#4f7fd9", "#c2702e", "#2f9a7c", "#a65fb5", "#b3932a", "#d0567c", "#5f8f3a", "#6b7a90"];
 

@@ -1,5 +1,5 @@
-import { chart, rowTooltip, short, text } from "../charts.js";
-import { count, many, most, percent } from "../words.js";
+import { chart, rowTooltip, text } from "../charts.js";
+import { count, many, most, percent, short } from "../words.js";
 
 const SHOWN = 15;
 
