@@ -17,6 +17,8 @@ import msgspec
 from stitchline_collector.conformance.checks import as_markdown
 from stitchline_collector.corrections import Recorded, Word
 from stitchline_collector.decode import Rejection
+from stitchline_collector.erasure.erasing import Erasure
+from stitchline_collector.erasure.http import Forgotten
 from stitchline_collector.replay import Replayed
 from stitchline_collector.wire import Batch as WireBatch
 from stitchline_collector.wire import Event as WireEvent
@@ -92,6 +94,7 @@ def _path(*names: str) -> list[Json]:
 
 _ANY = {"application/json": {"schema": {"type": "object"}}}
 _PAGE = {"text/html": {}}
+_LINES = {"application/x-ndjson": {"schema": {"type": "string"}}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 _IMAGE = {"image/gif": {}}
@@ -100,6 +103,7 @@ _WHY = {
     "401": "no key, or one that may not",
     "403": "the key is for pages of other origins",
     "404": "nobody was seen with this",
+    "409": "it belongs to nobody, or another collector stitches",
     "408": "the body did not arrive in time",
     "413": "too large, also after inflating",
     "415": "unknown Content-Encoding",
@@ -229,6 +233,31 @@ def paths() -> dict[str, Json]:
                 asked,
                 parameters=who + _query(events="how many events", **as_of),
                 key="read",
+            ),
+            "delete": _operation(
+                "Erase one person for good; what arrives of them later is dropped",
+                _ref(Erasure),
+                "400 401 409 503",
+                parameters=who,
+                key="admin",
+            ),
+        },
+        "/v1/export/{namespace}/{value}": {
+            "get": _operation(
+                "Tell everything there is of one person, a JSON object a line",
+                _LINES,
+                "400 401 409 503",
+                parameters=who,
+                key="admin",
+            )
+        },
+        "/v1/suppressions/{namespace}/{value}": {
+            "delete": _operation(
+                "Let somebody come back who was erased",
+                _ref(Forgotten),
+                "400 401 503",
+                parameters=who,
+                key="admin",
             )
         },
         "/v1/journey/{namespace}/{value}": {
@@ -339,7 +368,9 @@ def openapi() -> Json:
                 "key": {"type": "http", "scheme": "bearer"},
                 "keyInQuery": {"type": "apiKey", "in": "query", "name": "key"},
             },
-            "schemas": components(Batch, Acknowledgement, Error, Word, Recorded, Replayed, template=template),
+            "schemas": components(
+                Batch, Acknowledgement, Error, Word, Recorded, Replayed, Erasure, Forgotten, template=template
+            ),
         },
     }
 

@@ -30,6 +30,7 @@ from .receive.rates import AddressRates
 from .settings import Settings
 from .spool import Folder, Segment, Spool
 from .spool.writer import Seal
+from .suppression import Suppressions
 
 READ_KEYS_EVERY_S = 1.0
 log = logging.getLogger(__name__)
@@ -50,10 +51,13 @@ class Front:
         self._key_file = KeyFile(settings.data_path)
         self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
         self.keys = Keys(settings.keys, _made_keys(self._key_file))
-        contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
+        secret = settings_module.contact_key(settings)
+        contacts = Contacts(secret, settings.phone_region)
         self.stored = contacts.stored
+        self.suppressions = Suppressions(settings.data_path, secret, contacts.stored)
         geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
-        self._enricher = Enricher(contacts, Privacy(required=settings.require_consent), geo)
+        privacy = Privacy(required=settings.require_consent, refused_by_signal=settings.gpc_refuses)
+        self._enricher = Enricher(contacts, privacy, geo)
         self.limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
 
     def open(
@@ -76,7 +80,9 @@ class Front:
         settings = self._settings
         seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self.spool = Spool(folder, seal, settings.max_spool_bytes, on_sealed, backlog)
-        self.ingest = Ingest(self.limits, self._enricher, self.spool, counts=counts)
+        self.ingest = Ingest(
+            self.limits, self._enricher, self.spool, counts=counts, suppressions=self.suppressions
+        )
         body_limits = BodyLimits(
             settings.max_body_bytes, settings.max_inflated_bytes, settings.body_timeout_s
         )

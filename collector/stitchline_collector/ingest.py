@@ -1,7 +1,8 @@
 """Decode, enrich and spool one body: the event path, read straight down.
 
 Enters: a body within limits and where it came from. Leaves: what to answer, and futures that are done when it is on disk.
-Guaranteed: received = accepted + rejected, and both are on disk before they are counted.
+Guaranteed: received = accepted + rejected + suppressed; the first two are on disk before they are counted, and of what tells of
+somebody erased nothing is kept.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from typing import Protocol
 
 import msgspec
 
-from .decode import Decoded, Limits, TooManyEvents, Unreadable, decode
+from .decode import Decoded, Limits, Rejected, TooManyEvents, Unreadable, decode
 from .enrich import Arrival, Enricher, lines
 from .receive import Accepted, Origin
 from .receive.refusals import too_many, unavailable, unreadable
 from .rows import FailedRow, encode_lines, quote_bytes, uuid7
 from .spool import Spool, SpoolUnavailable
+from .suppression import Suppressions
 
 
 class Counts(Protocol):
     """Events, counted once they are on disk."""
 
     accepted: int
+    suppressed: int
 
     @property
     def rejected(self) -> MutableMapping[str, int]:
@@ -36,6 +39,7 @@ class Ingested(msgspec.Struct):
     """Events since the start of this process."""
 
     accepted: int = 0
+    suppressed: int = 0
     rejected: Counter[str] = msgspec.field(default_factory=Counter)
 
 
@@ -48,6 +52,7 @@ class Ingest:
         spool: Where lines become durable.
         now: The clock.
         counts: Where events are counted; None is here.
+        suppressions: Who was erased; None is nobody.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class Ingest:
         spool: Spool,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         counts: Counts | None = None,
+        suppressions: Suppressions | None = None,
     ) -> None:
+        self._suppressions = suppressions
         self.ingested: Counts = counts or Ingested()
         self._limits = limits
         self._enricher = enricher
@@ -125,18 +132,37 @@ class Ingest:
         stored = []
         events = len(decoded.events)
         if events:
-            arrival = Arrival(received_at, origin.source, origin.ip, origin.user_agent, origin.by_server)
+            arrival = Arrival(
+                received_at, origin.source, origin.ip, origin.user_agent, origin.by_server, origin.objects
+            )
             rows = self._enricher.rows(decoded, arrival)
-            done = self._spool.append("events", lines(arrival, rows), events)
-            done.add_done_callback(lambda done: self._count_accepted(done, events))
-            stored.append(done)
+            if self._suppressions:
+                rows = self._suppressions.kept(rows)
+            if kept := len(rows):
+                done = self._spool.append("events", lines(arrival, rows), kept)
+                done.add_done_callback(lambda done: self._count_accepted(done, kept))
+                stored.append(done)
+            # Answered as if it were taken: a client that heard otherwise would send it for ever.
+            self.ingested.suppressed += events - kept
         rejections = [rejected.rejection for rejected in decoded.rejected]
         if rejections:
-            failed = encode_lines(_failed_rows(decoded, origin, received_at, kind))
-            done = self._spool.append("failed", failed, len(rejections))
-            done.add_done_callback(lambda done: self._count_rejected(done, [r.reason for r in rejections]))
-            stored.append(done)
+            failures = self._kept_failures(decoded)
+            if failures:
+                failed = encode_lines(_failed_rows(failures, origin, received_at, kind))
+                done = self._spool.append("failed", failed, len(failures))
+                done.add_done_callback(
+                    lambda done: self._count_rejected(done, [one.rejection.reason for one in failures])
+                )
+                stored.append(done)
+            self.ingested.suppressed += len(rejections) - len(failures)
         return Accepted(events, rejections, stored)
+
+    def _kept_failures(self, decoded: Decoded) -> list[Rejected]:
+        """The rejections that name nobody who was erased."""
+        suppressions = self._suppressions
+        if not suppressions:
+            return decoded.rejected
+        return [one for one in decoded.rejected if not suppressions.tells(bytes(one.raw))]
 
     def store_row(self, line: bytes) -> asyncio.Future[None]:
         """Begin to store one event that is a line already.
@@ -144,6 +170,11 @@ class Ingest:
         Raises:
             SpoolUnavailable: nothing can be stored now.
         """
+        if self._suppressions and not self._suppressions.kept_lines("events", [line]):
+            self.ingested.suppressed += 1
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
         done = self._spool.append("events", line + b"\n", 1)
         done.add_done_callback(lambda done: self._count_accepted(done, 1))
         return done
@@ -182,7 +213,9 @@ KINDS = tuple(dict.fromkeys((*(kind for _, kind in _KINDS), _OTHER)))
 """All reasons that are counted."""
 
 
-def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime, kind: str) -> list[FailedRow]:
+def _failed_rows(
+    failures: list[Rejected], origin: Origin, received_at: dt.datetime, kind: str
+) -> list[FailedRow]:
     return [
         FailedRow(
             failure_id=uuid7(),
@@ -194,5 +227,5 @@ def _failed_rows(decoded: Decoded, origin: Origin, received_at: dt.datetime, kin
             path=rejection.path,
             raw=quote_bytes(raw),
         )
-        for rejection, raw in decoded.rejected
+        for rejection, raw in failures
     ]

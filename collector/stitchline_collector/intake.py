@@ -83,6 +83,11 @@ class Intake:
         return self._front.ingest.ingested.accepted
 
     @property
+    def suppressed(self) -> int:
+        """Events acknowledged and not kept, because they tell of somebody erased."""
+        return self._front.ingest.ingested.suppressed
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """Rejected events by reason."""
         return self._front.ingest.ingested.rejected

@@ -1,7 +1,7 @@
 """`/metrics`: every term of "nothing disappears silently", read when asked and never counted on the event path.
 
-received  = accepted + rejected
-accepted + recovered = loaded + isolated + spooled + damaged        (and the same for rejected events: kind="rejected")
+received  = accepted + rejected + suppressed
+accepted + recovered = loaded + isolated + spooled + damaged + erased        (and the same for rejected events: kind="rejected")
 """
 
 from __future__ import annotations

@@ -25,6 +25,10 @@ class Terms(Protocol):
         """Events acknowledged and on disk."""
 
     @property
+    def suppressed(self) -> int:
+        """Events acknowledged and not kept, because they tell of somebody erased."""
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """Rejected events by reason."""
 
@@ -114,7 +118,7 @@ class Observer:
 
     def _event_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
         accepted, rejected = self._terms.accepted, self._terms.rejected
-        received = accepted + sum(rejected.values())
+        received = accepted + sum(rejected.values()) + self._terms.suppressed
         replies: list[Sample] = [({"status": str(status)}, n) for status, n in self._terms.replies.items()]
         yield "counter", "stitchline_events_received", "Events in acknowledged requests", [({}, received)]
         yield (
@@ -128,6 +132,12 @@ class Observer:
             "stitchline_events_rejected",
             "Events kept in failed_events, by reason",
             _by_reason(rejected),
+        )
+        yield (
+            "counter",
+            "stitchline_events_suppressed",
+            "Events acknowledged and not kept: they tell of somebody erased",
+            [({}, self._terms.suppressed)],
         )
         yield "counter", "stitchline_requests", "Requests to the event path, by status", replies
 
@@ -151,6 +161,12 @@ class Observer:
             "stitchline_rows_damaged",
             "Rows lost to a damaged disk",
             _by_kind(loads.damaged.__getitem__),
+        )
+        yield (
+            "counter",
+            "stitchline_rows_erased",
+            "Rows of somebody erased that were on disk and not in ClickHouse yet",
+            _by_kind(loads.erased.__getitem__),
         )
         yield (
             "gauge",

@@ -16,7 +16,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,7 +31,10 @@ from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
-from .engine import ReadLimits
+from .engine import EngineUnavailable, ReadLimits
+from .erasure.erasing import Erasing
+from .erasure.http import ErasureRoutes
+from .erasure.mail import Mail
 from .front import Front
 from .intake import Intake
 from .journeys import journey_text
@@ -42,7 +46,7 @@ from .rebuild_request import RebuildRequest
 from .replay import Replay
 from .segments import SegmentRoutes, segments_in
 from .settings import Settings
-from .stitch import Progress, Stitcher
+from .stitch import Errand, Progress, Stitcher
 from .warehouse import Warehouse
 
 BACKLOG = 1024
@@ -76,7 +80,9 @@ class Collector:
         self._warehouse = Warehouse(
             settings.dsn, _read_limits(settings), journey, feed if settings.webhooks else starve
         )
-        self._loader = Loader(self._warehouse.session, self._intake.gone, self._intake.loads)
+        self._loader = Loader(
+            self._warehouse.session, self._intake.gone, self._intake.loads, self._front.suppressions
+        )
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
@@ -112,9 +118,10 @@ class Collector:
         self._loader.start()
         started.push_async_callback(self._stop_loading)
         await self._front.start(started)
+        await self._open_webhooks()
+        self._open_erasing()
         self._stitching.start()
         started.push_async_callback(asyncio.to_thread, self._stitching.join, settings.stop_timeout_s)
-        await self._open_webhooks()
         looking = asyncio.create_task(self._keep_looking(), name="look")
         started.push_async_callback(self._stop_looking, looking)
         await self._open_sql_port()
@@ -136,7 +143,7 @@ class Collector:
         def send(messages: list[Message]) -> None:
             loop.call_soon_threadsafe(sender.submit, messages)
 
-        activator = Activator(
+        activator = self._activator = Activator(
             settings.webhooks,
             self._segments,
             outbox,
@@ -162,6 +169,25 @@ class Collector:
 
     async def _still_agrees(self, message: Message) -> bool:
         return await self._asking.readers.ask(lambda reader: agrees(reader, message.node, message.purpose))
+
+    def _open_erasing(self) -> None:
+        front = self._front
+        self._erasing = Erasing(
+            self._settings.data_path,
+            front.suppressions,
+            front.stored,
+            self._between_rounds,
+            self._loader,
+            self._activator.deciding,
+            Mail(self._outbox, self._sender.forget, asyncio.get_running_loop()),
+        )
+
+    def _behind(self) -> tuple[int, int]:
+        """Rows on disk that are not in ClickHouse; rows that have left the disk so far."""
+        loads = self._loader.loads
+        gone = (loads.loaded, loads.isolated, loads.damaged, loads.erased)
+        spooled = sum(self._intake.spooled(table) for table in loads.loaded)
+        return spooled, sum(sum(counts.values()) for counts in gone)
 
     async def _open_sql_port(self) -> None:
         if not self._settings.sql_port:
@@ -201,6 +227,7 @@ class Collector:
             Replay(front.ingest, front.limits, self._warehouse, front.may),
             Corrections(front.ingest, front.stored, front.may),
             RebuildRequest(self._ask_for_rebuild, front.may),
+            ErasureRoutes(self._erasing, front.suppressions, front.stored, front.may, self._behind),
             PageRoutes(),
             front,  # last: some addresses of other clients are patterns
         ):
@@ -221,6 +248,11 @@ class Collector:
         if self._stitcher:  # else everything will be decided by the rules of now anyway
             self._stitcher.ask_for_rebuild()
 
+    def _between_rounds(self, errand: Errand) -> Future[Any]:
+        if self._stitcher:
+            return self._stitcher.between_rounds(errand)
+        raise EngineUnavailable(self._warehouse.fault or "the collector is starting")
+
     def _progress(self) -> Progress:
         return self._stitcher.progress if self._stitcher else Progress()
 
@@ -231,6 +263,7 @@ class Collector:
             try:
                 await asyncio.to_thread(self._intake.look)
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
+                await asyncio.to_thread(self._erasing.resume)
             except OSError as error:
                 log.warning("cannot look at the spool now, trying again: %s", error)
 

@@ -80,6 +80,11 @@ _TABLE: dict[str, _Documented] = {
         default=False,
         text="Keep identifiers only of events that say `consent.analytics: true`; otherwise unless they say false.",
     ),
+    "gpc_refuses": _doc(
+        ("marketing", "sale"),
+        "Purposes of consent that a browser's Global Privacy Control (`Sec-GPC: 1`) says no to, whatever its page says. Empty: it is not"
+        " heard.",
+    ),
     "geo_database": _doc(
         "",
         "A `.mmdb` file for country, region and city: MaxMind's layout or ip-location-db's. Empty: no geo.",
@@ -158,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     contact_key: str
     phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
     require_consent: bool
+    gpc_refuses: tuple[str, ...]
     geo_database: str
     max_events_per_s_per_address: Annotated[int, Meta(ge=0)]
     max_wait_s: Annotated[float, Meta(ge=0)]
@@ -282,6 +288,7 @@ def contact_key(settings: Settings) -> bytes:
 
 # Settings that are no single value, and what they are in the environment.
 _AS_JSON = {
+    "gpc_refuses": "a JSON list of purposes",
     "keys": "a JSON list of keys",
     "identity": "a JSON object",
     "trusted_proxies": "a JSON list of networks",

@@ -265,14 +265,15 @@ def test_consent_and_caps_are_kept(serve: Callable[..., CollectorProcess], recei
     assert [one["identifiers"]["user"] for one in receiver.until(1)] == [["3"]]
 
 
+@pytest.mark.parametrize("analytics", [True, False])
 def test_consent_that_is_taken_back_while_a_message_waits_is_honoured(
-    serve: Callable[..., CollectorProcess], receiver: Receiver
+    serve: Callable[..., CollectorProcess], receiver: Receiver, *, analytics: bool
 ) -> None:
     collector = serve(milestones=["bought"])
     receiver.stop()
     send(collector, did("order_completed", "app-1", identifiers={"user": "1"}))
     until(lambda: metric(collector, "webhook_pending") == 1, "a message waits")
-    send(collector, did("", "app-1", type="consent", consent={"analytics": True, "marketing": False}))
+    send(collector, did("", "app-1", type="consent", consent={"analytics": analytics, "marketing": False}))
     until(lambda: metric(collector, "webhook_withdrawn_total") == 1, "it is thrown away")
     receiver.start()
     assert receiver.messages() == []

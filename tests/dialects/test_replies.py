@@ -273,6 +273,17 @@ async def test_snowplow_s_wish_for_anonymity_leaves_no_address(house: Opener) ->
     assert [row["ip"] for row in one.stored()] == ["127.0.0.0", ""]
 
 
+async def test_snowplow_s_wish_for_anonymity_leaves_no_cookie_of_the_network(house: Opener) -> None:
+    one = await house()
+    address = f"/i?{urlencode(VIEW | {'nuid': 'a-cookie', 'uid': 'ada'})}"
+    await one.send(address, method="GET")
+    await one.send(address, method="GET", headers={"SP-Anonymous": "*"})
+    assert [row["identifiers"] for row in one.stored()] == [
+        {"user": "ada", "anonymous": "a-cookie"},
+        {"user": "ada"},
+    ]
+
+
 FORMS: dict[str, tuple[str, bytes, dict[str, str]]] = {
     "gzip without a word": (
         "/e/?ip=0",

@@ -13,6 +13,7 @@ import pytest
 from stitchline_collector.activate.http import WebhookRoutes
 from stitchline_collector.ask.http import Asking
 from stitchline_collector.corrections import Corrections
+from stitchline_collector.erasure.http import ErasureRoutes
 from stitchline_collector.observe import Observer
 from stitchline_collector.page import PageRoutes
 from stitchline_collector.rebuild_request import RebuildRequest
@@ -38,6 +39,7 @@ def test_openapi_knows_every_native_endpoint_and_no_other() -> None:
         Replay,
         Corrections,
         RebuildRequest,
+        ErasureRoutes,
         SegmentRoutes,
         WebhookRoutes,
         PageRoutes,

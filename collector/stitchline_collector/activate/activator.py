@@ -64,6 +64,7 @@ class Activator:
         sweep_s: seconds between two looks at everybody, for what only the passing of time changes.
 
     Attributes:
+        deciding: held while it decides.
         withheld, capped: what was not told, by webhook: consent is missing, or it would be too many.
     """
 
@@ -76,6 +77,7 @@ class Activator:
         progress: Callable[[], Progress],
         sweep_s: float,
     ) -> None:
+        self.deciding = threading.Lock()
         self.withheld: Counter[str] = Counter()
         self.capped: Counter[str] = Counter()
         self._webhooks = webhooks
@@ -110,7 +112,8 @@ class Activator:
             try:
                 self._complain_of_unknown(reader)
                 while not stop.wait(INTERVAL_S):
-                    self.round(session, reader)
+                    with self.deciding:
+                        self.round(session, reader)
             finally:
                 reader.close()
         finally:

@@ -6,9 +6,11 @@ synced and under its name, before `put` returns; kill -9 at any moment leaves a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
@@ -118,6 +120,19 @@ class Outbox:
             (letter for letter in letters if letter.webhook == webhook), key=lambda one: one.created_at
         )
 
+    def about(self, nodes: AbstractSet[int]) -> tuple[list[Message], list[Message]]:
+        """The messages about some people: those that wait, here and in folders that others left, and the dead letters."""
+        waiting = [file for file in self._all.glob("*/*") if file.suffix == _ENDING]
+        dead = [file for file in self._dead.iterdir() if file.suffix == _ENDING]
+        return _about(waiting, nodes), _about(dead, nodes)
+
+    def drop(self, messages: Iterable[Message]) -> None:
+        """Remove messages, whether they wait or are dead."""
+        for message in messages:
+            for file in (*self._all.glob(f"*/{message.id}{_ENDING}"), self._dead / (message.id + _ENDING)):
+                file.unlink(missing_ok=True)
+                sync_directory(file.parent)
+
     def close(self) -> None:
         """Let others take over what is left."""
         if not self._folder.remove_if_empty():
@@ -125,6 +140,24 @@ class Outbox:
 
     def _path(self, identifier: str) -> Path:
         return self._folder.path / (identifier + _ENDING)
+
+
+def _about(files: Iterable[Path], nodes: AbstractSet[int]) -> list[Message]:
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # taken meanwhile
+            message = msgspec.json.decode(file.read_bytes(), type=Message)
+            if message.node in nodes or _person_of(message) in nodes:
+                found.append(message)
+    return found
+
+
+def _person_of(message: Message) -> int:
+    """The person that a message names."""
+    try:
+        return int(msgspec.json.decode(message.body)["data"]["person_id"])
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def _write(path: Path, message: Message) -> None:

@@ -77,6 +77,12 @@ class Sender:
                 self._webhook_of[message.id] = message.webhook
                 self._under_way[message.id] = asyncio.create_task(self._deliver(message))
 
+    def forget(self, messages: Iterable[Message]) -> None:
+        """Send these no more; on the event loop's thread."""
+        for message in messages:
+            if (task := self._under_way.get(message.id)) is not None:
+                task.cancel()
+
     def pending(self) -> Counter[str]:
         """Messages that were not taken yet, by webhook."""
         return Counter(self._webhook_of.values())

@@ -24,6 +24,8 @@ COMMANDS = {
     "webhook": "messages about people: what waits, what nobody took",
     "sql": "ask ClickHouse through a running collector",
     "import": "bring in history: files of events",
+    "erase": "everything about one person, gone for good",
+    "export": "everything about one person, in one file",
     "failed": "list and replay rejected events",
     "stitch": "join events into persons, or decide everybody anew",
     "migrate": "bring the database to this version's tables",

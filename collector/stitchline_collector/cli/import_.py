@@ -187,6 +187,7 @@ class Report:
             "files": [asdict(imported) for imported in self._importer.imported],
             "events": self._tally.events,
             "rejected": self._tally.rejected,
+            "suppressed": self._tally.suppressed,
             "inflated_bytes": self._tally.inflated_bytes,
             "seconds": round(self._seconds, 3),
             "loaded": outlet.loads_itself and not outlet.waiting_rows,
@@ -202,6 +203,8 @@ class Report:
             lines.append(
                 f"{tally.events:,} events in {self._seconds:.1f} s: {per_s:,.0f} events/s, {mb_per_s:.0f} MB/s; {self._where(settings)}"
             )
+        if tally.suppressed:
+            lines.append(f"{tally.suppressed:,} events tell of people who were erased, and were left out")
         if any(imported.rejected for imported in self._importer.imported):
             lines.append("see why some were rejected: stitchline failed list")
         return "\n".join(lines)

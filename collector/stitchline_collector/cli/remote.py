@@ -75,6 +75,18 @@ class Remote:
         """
         return self._send(path, query, body)
 
+    def delete(self, *path: str) -> Any:
+        """Have something deleted; returns the JSON of the answer.
+
+        Args:
+            path: the parts of the path, unquoted.
+
+        Raises:
+            click.ClickException: with what to do about it.
+        """
+        with self._open("/".join(quote(part, safe="") for part in path), {}, method="DELETE") as answer:
+            return json.loads(answer.read())
+
     @contextmanager
     def stream(self, *path: str, last: str = "", **query: object) -> Iterator[Iterator[bytes]]:
         """Open a stream of server-sent events; gives its lines.
@@ -109,11 +121,13 @@ class Remote:
         query: Mapping[str, object],
         body: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
+        method: str | None = None,
     ) -> HTTPResponse:
         request = urllib.request.Request(  # noqa: S310 -- the scheme was checked
             f"{self._url}/{path}?{urlencode(query)}",
             body,
             {"Authorization": f"Bearer {self._key}", **headers},
+            method=method,
         )
         try:
             answer: HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)  # noqa: S310

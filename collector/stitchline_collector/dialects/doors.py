@@ -201,6 +201,7 @@ class Doors:
         address = origin.ip
         if "SP-Anonymous" in request.headers:
             origin = origin.without_address()
+            snowplow.forget_network(decoded)
         accepted = self._ingest.take(decoded, origin, dialect)
         del decoded  # what waits for the disk must not hold the memory of thousands of requests
         await self._receiver.stored(accepted, grant, address)

@@ -303,5 +303,12 @@ def _identifiers(fields: dict[str, Any]) -> dict[str, str]:
     return {namespace: value for namespace, value in found.items() if value}
 
 
+def forget_network(decoded: Decoded) -> None:
+    """Drop what a tracker in anonymous mode asks not to be known by: the network's cookie; the address is the request's."""
+    for event in decoded.events:
+        if isinstance(event.identifiers, dict):
+            event.identifiers.pop("anonymous", None)
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -23,6 +23,7 @@ class Arrival(msgspec.Struct, gc=False):
     by_server: bool = (
         False  # sent with a server's key: its word on who is who is trusted further than a browser's
     )
+    objects: bool = False  # the browser says so for its user: Global Privacy Control
     sent_at: dt.datetime | None = None
     sender: str = ""  # id of the device whose clock stamped the batch
     sdk: Sdk = Sdk()

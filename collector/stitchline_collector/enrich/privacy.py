@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ..rows import Row
-from ..wire import Device
+from ..wire import Device, Page
 from .arrival import Arrival
+from .campaign import NO_CAMPAIGN
 
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, section 2.5.5.2
+_NO_PAGE = Page()
+_NO_PROPERTIES = Raw(b"{}")
+CONSENT = "consent"  # the type of event that says what somebody agrees to
 ANALYTICS = "analytics"  # the purpose of consent under which identifiers are kept
 
 
@@ -45,22 +51,31 @@ def _network_of_ipv6(ip: str) -> str:
 
 
 class Privacy:
-    """Takes the identifiers off events without consent for analytics; a step.
+    """Takes the identifiers off events without consent for analytics, and hears a browser's objection; a step.
 
     Args:
         required: True: an event must say yes. False: it must not say no.
+        refused_by_signal: purposes that Global Privacy Control says no to, whatever the events say.
     """
 
-    def __init__(self, *, required: bool = False) -> None:
+    def __init__(self, *, required: bool = False, refused_by_signal: Sequence[str] = ()) -> None:
         self._unsaid = not required
+        self._refused = dict.fromkeys(refused_by_signal, False)
 
-    def __call__(self, _arrival: Arrival, rows: list[Row]) -> None:
+    def __call__(self, arrival: Arrival, rows: list[Row]) -> None:
         """Keep what happened and forget to whom."""
+        if arrival.objects and self._refused:
+            for row in rows:
+                row.consent = row.consent | self._refused
         for row in rows:
             if not row.consent.get(ANALYTICS, self._unsaid):
-                row.identifiers = {}
                 row.linked = {}
                 row.session_id = ""
                 row.seq = 0
+                if row.type == CONSENT:
+                    # The record of a refusal or withdrawal: without who it was, an earlier yes to another purpose would stand.
+                    row.page, row.campaign, row.properties = _NO_PAGE, NO_CAMPAIGN, _NO_PROPERTIES
+                    continue
+                row.identifiers = {}
                 assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after the steps
                 row.tail = replace(row.tail, id="")

@@ -1,7 +1,7 @@
 """History from elsewhere: files of native batches, one on each line, brought to where collected events go.
 
 Enters: files, plain or compressed, or standard input. Leaves: rows in the spool, and from there in ClickHouse. Guaranteed:
-received = accepted + rejected; however often a line is imported, its events are there once; what is imported stays so
+received = accepted + rejected + suppressed; however often a line is imported, its events are there once; what is imported stays so
 through a crash, and the same command goes on from there.
 
     reading    bytes -> blocks of whole lines, and how far the file is read

@@ -28,6 +28,7 @@ from msgspec import Raw
 from ..decode import Decoded, Limits, Rejected, Rejection, Unreadable, decode, mend_surrogates
 from ..enrich import Arrival, Enricher, lines
 from ..rows import FailedRow, encode_lines, quote_bytes
+from ..suppression import Suppressions
 from ..wire import Envelope, Moment
 from .foreign import FORMS
 
@@ -62,6 +63,7 @@ class Rows(NamedTuple):
         failed: Lines of `failed_events_raw`.
         reasons: Why, for each of them.
         batches: Lines that were batches.
+        suppressed: Events and rejections left out, because they tell of somebody erased.
     """
 
     events: bytes
@@ -69,6 +71,7 @@ class Rows(NamedTuple):
     failed: bytes
     reasons: list[str]
     batches: int
+    suppressed: int = 0
 
 
 class Batches:
@@ -79,9 +82,18 @@ class Batches:
         limits: Of an event; that of a batch is not applied.
         source: The name under which the events are stored.
         form: What the lines are: native batches, or one of `foreign.FORMS`.
+        suppressions: Who was erased; None is nobody.
     """
 
-    def __init__(self, enricher: Enricher, limits: Limits, source: str, form: str = NATIVE) -> None:
+    def __init__(
+        self,
+        enricher: Enricher,
+        limits: Limits,
+        source: str,
+        form: str = NATIVE,
+        suppressions: Suppressions | None = None,
+    ) -> None:
+        self._suppressions = suppressions
         self._enricher = enricher
         self._limits = msgspec.structs.replace(limits, max_batch_events=sys.maxsize)
         self._source = source
@@ -99,7 +111,7 @@ class Batches:
         """
         events: list[bytes] = []
         failed: list[FailedRow] = []
-        accepted = batches = 0
+        accepted = batches = suppressed = 0
         reasons: list[str] = []
         for number, text in enumerate(data.split(b"\n"), start=first_line):
             if not text or text.isspace():
@@ -108,16 +120,25 @@ class Batches:
             try:
                 line = self._read(text)
             except Unreadable as error:
+                if self._suppressions and self._suppressions.tells(text):
+                    suppressed += 1
+                    continue
                 failed.append(self._failed_line(text, str(error), place, written_at))
                 reasons.append(str(error))
                 continue
             batches += 1
-            accepted += len(line.decoded.events)
-            events.append(self._events(line, written_at))
+            encoded, kept = self._events(line, written_at)
+            accepted += kept
+            suppressed += len(line.decoded.events) - kept
+            events.append(encoded)
+            if self._suppressions:
+                told = [one for one in line.decoded.rejected if self._suppressions.tells(bytes(one.raw))]
+                suppressed += len(told)
+                line.decoded.rejected[:] = [one for one in line.decoded.rejected if one not in told]
             if line.decoded.rejected:
                 failed += self._failed_events(line, place, written_at)
                 reasons += [rejected.rejection.reason for rejected in line.decoded.rejected]
-        return Rows(b"".join(events), accepted, encode_lines(failed), reasons, batches)
+        return Rows(b"".join(events), accepted, encode_lines(failed), reasons, batches, suppressed)
 
     def _read(self, text: bytes) -> Line:
         if self._form == NATIVE:
@@ -125,11 +146,15 @@ class Batches:
         found = FORMS[self._form](text, self._source, self._limits)
         return _settled(text, text, found.decoded, found.received_at)
 
-    def _events(self, line: Line, written_at: dt.datetime) -> bytes:
+    def _events(self, line: Line, written_at: dt.datetime) -> tuple[bytes, int]:
+        """The rows of a line's events, and how many are kept."""
         if not line.decoded.events:
-            return b""
+            return b"", 0
         arrival = Arrival(line.received_at or written_at, self._source, by_server=True)
-        return lines(arrival, self._enricher.rows(line.decoded, arrival))
+        rows = self._enricher.rows(line.decoded, arrival)
+        if self._suppressions:
+            rows = self._suppressions.kept(rows)
+        return (lines(arrival, rows) if rows else b""), len(rows)
 
     def _failed_events(self, line: Line, place: str, written_at: dt.datetime) -> list[FailedRow]:
         """The rejections of a line.

@@ -166,6 +166,7 @@ class FileImport:
     def _count(self, block: Block, rows: Rows) -> None:
         self._tally.events += rows.accepted
         self._tally.rejected += len(rows.reasons)
+        self._tally.suppressed += rows.suppressed
         self._tally.inflated_bytes += len(block.data)
         self._tell(self._progress(State.READING))
 

@@ -22,6 +22,7 @@ from ..enrich.contacts import Contacts
 from ..enrich.geo import GeoDatabase
 from ..enrich.privacy import Privacy
 from ..settings import Settings
+from ..suppression import Suppressions
 from .batches import NATIVE, Batches
 from .bookmark import HEAD_BYTES, Bookmark
 from .file import FileImport
@@ -62,16 +63,18 @@ class Importer:
     ) -> None:
         self.imported: list[Imported] = []
         self.tally = Tally()
-        self.outlet = Outlet(settings)
         self._settings = settings
         self._tell = tell
         self._again = again
         address = parse(settings.dsn)
         self._target = f"{source}\0{address}\0{address.database}"
-        contacts = Contacts(settings_module.contact_key(settings), settings.phone_region)
+        secret = settings_module.contact_key(settings)
+        contacts = Contacts(secret, settings.phone_region)
+        suppressions = Suppressions(settings.data_path, secret, contacts.stored)
+        self.outlet = Outlet(settings, suppressions)
         enricher = Enricher(contacts, Privacy(required=settings.require_consent), GeoDatabase())
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
-        self._batches = Batches(enricher, limits, source, form)
+        self._batches = Batches(enricher, limits, source, form, suppressions)
 
     async def run(self, files: Sequence[str]) -> None:
         """Import and load; cancel it to stop early, with everything read until then on disk.

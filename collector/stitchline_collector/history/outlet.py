@@ -26,6 +26,7 @@ from ..load import Loader
 from ..settings import Settings
 from ..spool import Folder, Segment, Spool, SpoolFull, adopt
 from ..spool.writer import Seal
+from ..suppression import Suppressions
 from ..warehouse import Warehouse
 
 SHARE = 2  # of max_spool_bytes, one part is the import's
@@ -46,14 +47,18 @@ class Outlet:
 
     Args:
         settings: The collector's.
+        suppressions: Who was erased; None is nobody.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, suppressions: Suppressions | None = None) -> None:
         self._path = settings.data_path / "spool"
         self._seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self._share_bytes = max(1, settings.max_spool_bytes // SHARE)
         self._warehouse = Warehouse(settings.dsn, ReadLimits())
-        self._loaders = [Loader(self._warehouse.session, self._on_gone) for _ in range(_loaders())]
+        self._loaders = [
+            Loader(self._warehouse.session, self._on_gone, suppressions=suppressions)
+            for _ in range(_loaders())
+        ]
         self._freeing = threading.Lock()
         self._folder: Folder | None = None
         self._adopted: dict[Path, Folder] = {}

@@ -21,11 +21,13 @@ class Tally(msgspec.Struct):
     Attributes:
         events: Accepted.
         rejected: Events and unreadable lines.
+        suppressed: Events and rejections left out, because they tell of somebody erased.
         inflated_bytes: Of the lines.
     """
 
     events: int = 0
     rejected: int = 0
+    suppressed: int = 0
     inflated_bytes: int = 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -42,10 +42,15 @@ class Loaded(msgspec.Struct, frozen=True):
 
     rows: int
     isolated: int = 0
+    erased: int = 0
 
 
-def insert_segment(session: Session, segment: Segment) -> Loaded:
-    """Send a segment; its bytes as they lie on disk.
+Sift = Callable[[list[bytes]], list[bytes]]
+"""Leaves out lines that are not to be loaded. The same lines give the same rest, or less of it: so a repeated insert brings nothing back."""
+
+
+def insert_segment(session: Session, segment: Segment, sift: Sift | None = None) -> Loaded:
+    """Send a segment; its bytes as they lie on disk, unless something is to be left out.
 
     Raises:
         CorruptSegment: it cannot be read; nothing was sent.
@@ -56,30 +61,41 @@ def insert_segment(session: Session, segment: Segment) -> Loaded:
     check_whole(body)
     if len(body) != segment.size:
         raise CorruptSegment(f"{len(body):,} bytes instead of {segment.size:,}")
+    rows = segment.rows
+    if sift is not None:
+        lines = sift(read_lines(body))
+        if (rows := len(lines)) < segment.rows:
+            body = _body(lines)
     try:
-        _insert(session, segment.table, body, segment.token)
+        if rows:
+            _insert(session, segment.table, body, segment.token)
     except (EngineUnavailable, DataRejected):
         raise
     except Exception:
         # A wrong checksum has another name in each engine: ask the segment itself, too costly to do before each insert.
         read_lines(body)
         raise
-    return Loaded(segment.rows)
+    return Loaded(rows, erased=segment.rows - rows)
 
 
-def insert_split(session: Session, segment: Segment) -> Loaded:
+def insert_split(session: Session, segment: Segment, sift: Sift | None = None) -> Loaded:
     """Send a segment so that only the rows that ClickHouse refuses stay out; they go to `failed_events`.
 
     Each insert has a token of its own made of the segment's, so a crash in between repeats nothing. The segment's name says
     that it is split from before the first of them until it is removed: it must never be sent whole after a part of it was.
     """
-    lines = read_lines(segment.path.read_bytes())
+    lines = _sifted(segment, sift)
     try:
         isolated = _insert_sound(session, segment, lines)
     except DataRejected:
         # Refused although it could be read, by a constraint perhaps: halve it until the row stands alone.
         isolated = sum(_insert_part(session, segment, lines, *part) for part in _parts(0, len(lines)))
-    return Loaded(len(lines) - isolated, isolated)
+    return Loaded(len(lines) - isolated, isolated, segment.rows - len(lines))
+
+
+def _sifted(segment: Segment, sift: Sift | None) -> list[bytes]:
+    lines = read_lines(segment.path.read_bytes())
+    return lines if sift is None else sift(lines)
 
 
 def _insert_sound(session: Session, segment: Segment, lines: list[bytes]) -> int:
@@ -99,7 +115,7 @@ def _insert_sound(session: Session, segment: Segment, lines: list[bytes]) -> int
     return len(refused)
 
 
-def restore(session: Session, segment: Segment) -> int:
+def restore(session: Session, segment: Segment, sift: Sift | None = None) -> int:
     """Insert what of a segment is not in ClickHouse although its insert succeeded: see `audit`.
 
     Call it after `insert_segment` or `insert_split`. Its inserts need no lasting token: whatever becomes of them, the next
@@ -111,7 +127,7 @@ def restore(session: Session, segment: Segment) -> int:
     Raises:
         EngineError: not now.
     """
-    lines = read_lines(segment.path.read_bytes())
+    lines = _sifted(segment, sift)
     gone = missing(session, segment.table, lines)
     if gone and segment.is_split:
         gone = [index for index in gone if not _is_isolated(session, segment, index)]

@@ -14,7 +14,8 @@ import msgspec
 from ..engine import DataRejected, EngineError, Session
 from ..spool import CorruptSegment, Segment
 from ..spool.folder import recover_segment
-from .insert import Loaded, insert_segment, insert_split, mark_split, restore
+from ..suppression import Suppressions
+from .insert import Loaded, Sift, insert_segment, insert_split, mark_split, restore
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Loads(msgspec.Struct):
     loaded: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     isolated: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     damaged: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
+    erased: MutableMapping[str, int] = msgspec.field(default_factory=lambda: {"events": 0, "failed": 0})
     damages: int = 0  # segments found damaged on disk
     retries: Counter[str] = msgspec.field(default_factory=Counter)  # by reason
     fault: str = ""  # why the last attempt failed; empty when it did not
@@ -40,6 +42,10 @@ class Loader:
         connect: Opens a session of its own for the loader's thread; may raise `EngineError`, and is then called again.
         on_gone: Told of each segment that left the disk, on the loader's thread.
         loads: Where its rows are counted; None is here.
+        suppressions: Whose rows are left out; None is nobody's.
+
+    Attributes:
+        loading: Held while a segment is being loaded.
     """
 
     def __init__(
@@ -47,7 +53,10 @@ class Loader:
         connect: Callable[[], Session],
         on_gone: Callable[[Segment], None],
         loads: Loads | None = None,
+        suppressions: Suppressions | None = None,
     ) -> None:
+        self.loading = threading.Lock()
+        self._suppressions = suppressions
         self.loads = loads or Loads()
         self._connect = connect
         self._on_gone = on_gone
@@ -103,7 +112,8 @@ class Loader:
                 self._work.acquire()
                 continue
             try:
-                self._load(self._segments[0])
+                with self.loading:
+                    self._load(self._segments[0])
                 failures = 0
             except Exception as error:  # a dead loader would be a silent one
                 if not isinstance(error, (EngineError, OSError)):
@@ -119,13 +129,14 @@ class Loader:
         if self._session is None:
             self._session = self._connect()
         try:
+            sift = self._sift(segment)
             done = (
-                insert_split(self._session, segment)
+                insert_split(self._session, segment, sift)
                 if segment.is_split
-                else insert_segment(self._session, segment)
+                else insert_segment(self._session, segment, sift)
             )
             if segment.token in self._doubtful:
-                restore(self._session, segment)
+                restore(self._session, segment, sift)
                 self._doubtful.discard(segment.token)
         except FileNotFoundError:
             if not segment.path.parent.exists():  # a disk that is away may come back
@@ -143,11 +154,19 @@ class Loader:
         else:
             self._finish(segment, done)
 
+    def _sift(self, segment: Segment) -> Sift | None:
+        """What leaves out of a segment whom it is not to bring back; None where it can bring nobody."""
+        suppressions = self._suppressions
+        if suppressions is None or not suppressions.concern(segment.path):
+            return None
+        return lambda lines: suppressions.kept_lines(segment.table, lines)
+
     def _finish(self, segment: Segment, done: Loaded) -> None:
         segment.path.unlink()
         self._segments.popleft()
         self.loads.loaded[segment.table] += done.rows
         self.loads.isolated[segment.table] += done.isolated
+        self.loads.erased[segment.table] += done.erased
         self._go_on()
         self._on_gone(segment)
 

@@ -154,7 +154,12 @@ class Receiver:
         """Where a request came from; nothing of a server's own address and agent."""
         if grant.is_server:
             return Origin(grant.source, by_server=True)
-        return Origin(grant.source, self._proxies.address(request), request.headers.get("User-Agent", ""))
+        headers = request.headers
+        # https://www.w3.org/TR/gpc/: the value is 1, and any other says nothing.
+        objects = headers.get("Sec-GPC") == "1"
+        return Origin(
+            grant.source, self._proxies.address(request), headers.get("User-Agent", ""), objects=objects
+        )
 
 
 def key_of(request: web.Request) -> str:

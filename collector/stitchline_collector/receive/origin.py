@@ -10,16 +10,20 @@ import msgspec
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a body came from; address and agent are empty for a server's key."""
+    """Where a body came from; address and agent are empty for a server's key.
+
+    `objects` is Global Privacy Control: the browser tells its user's objection.
+    """
 
     source: str
     ip: str = ""
     user_agent: str = ""
     by_server: bool = False
+    objects: bool = False
 
     def without_address(self) -> Origin:
         """The same for somebody who asked not to be told by an address."""
-        return Origin(self.source, "", self.user_agent, self.by_server)
+        return Origin(self.source, "", self.user_agent, self.by_server, self.objects)
 
 
 class NotDurable(Exception):

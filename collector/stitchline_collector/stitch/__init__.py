@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .desk import Desk
 from .rules import DEFAULT_RULES, IdentityRules
-from .stitcher import Progress, Standby, Stitcher
+from .stitcher import Errand, Progress, Standby, Stitcher
 
-__all__ = ["DEFAULT_RULES", "IdentityRules", "Progress", "Standby", "Stitcher"]
+__all__ = ["DEFAULT_RULES", "Desk", "Errand", "IdentityRules", "Progress", "Standby", "Stitcher"]

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
-from ..engine import Engine, EngineError, Session
-from .claims import Claims, Place
-from .dictionaries import Dictionaries
+from ..engine import Engine, EngineError, EngineUnavailable
+from .claims import Place
+from .desk import Desk
 from .evidence import Collected, Key, Sighting, Unlink, collect
-from .force import InForce, RulesInForce
 from .graph import Graph, Region
 from .identifiers import DEVICE
-from .inbox import Inbox
-from .lease import LEASE_MS, Lease
+from .lease import LEASE_MS
 from .leaves import candidates
-from .ledger import Ledger
 from .rebuild import Rebuild
 from .resolve import UNLINKED, resolve
 from .rules import DEFAULT_RULES, IdentityRules
@@ -37,6 +37,7 @@ from .sessions import NOBODY, Owner
 
 log = logging.getLogger(__name__)
 
+Errand = Callable[[Desk], Any]
 _LONGEST_PAUSE_S = 10.0
 _REBUILD_LEASE_MS = 600_000
 
@@ -104,7 +105,8 @@ class Stitcher:
         self._interval_s = interval_s
         self._max_rows = max_rows
         self._fold_rows = fold_rows
-        self._desk: _Desk | None = None
+        self._desk: Desk | None = None
+        self._errands: queue.SimpleQueue[tuple[Errand, Future[Any]]] = queue.SimpleQueue()
         self._is_rebuild_wanted = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
@@ -113,11 +115,16 @@ class Stitcher:
         while not stop.is_set():
             try:
                 pause_s = 0.0 if self.round() else self._interval_s
+                if not pause_s:
+                    continue  # errands come after the evidence that was there before them
+                self._run_errands()
             except (EngineError, Standby) as error:
                 self.progress.failures += 1
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + self._interval_s)
                 log.warning("stitching pauses for %.1f s: %s", pause_s, error)
+                self._run_errands(error)
             stop.wait(pause_s)
+        self._run_errands(EngineUnavailable("the collector is stopping"))
         self._leave()
 
     def round(self) -> bool:
@@ -129,7 +136,7 @@ class Stitcher:
         Raises:
             EngineError: ClickHouse broke off; the next round does it again.
         """
-        desk = self._desk = self._desk or _Desk(self._engine)
+        desk = self._desk = self._desk or Desk(self._engine)
         self.progress.standby = not desk.lease.held()
         if self.progress.standby:
             desk.forget()
@@ -165,7 +172,7 @@ class Stitcher:
             EngineError: ClickHouse broke off; the persons of before hold.
             Standby: another stitcher is at work.
         """
-        desk = self._desk = self._desk or _Desk(self._engine)
+        desk = self._desk = self._desk or Desk(self._engine)
         # A process that dies in a rebuild leaves the others waiting for so long: else one of them would go on by the old rules.
         if not (desk.lease.held() and desk.lease.prolong(_REBUILD_LEASE_MS)):
             raise Standby("another collector is stitching: ask that one, or stop it")
@@ -193,11 +200,37 @@ class Stitcher:
         """Let the running stitcher rebuild before its next round; from any thread."""
         self._is_rebuild_wanted.set()
 
+    def between_rounds(self, errand: Errand) -> Future[Any]:
+        """Have something done while no evidence is decided about; from any thread.
+
+        Args:
+            errand: called on the stitcher's thread, when all evidence that was loaded before is decided.
+
+        Returns:
+            What it returns or raises; `EngineError` or `Standby` when this stitcher cannot work now.
+        """
+        done: Future[Any] = Future()
+        self._errands.put((errand, done))
+        return done
+
+    def _run_errands(self, instead: Exception | None = None) -> None:
+        while not self._errands.empty():
+            errand, done = self._errands.get()
+            desk = self._desk
+            if instead is not None or desk is None or self.progress.standby:
+                other = Standby("another collector is stitching: ask that one, or stop it")
+                done.set_exception(instead or other)
+                continue
+            try:
+                done.set_result(errand(desk))
+            except BaseException as error:  # noqa: BLE001 -- whoever waits is told
+                done.set_exception(error)
+
     def close(self) -> None:
         """Close the session; harmless when repeated. For a stitcher whose rounds are called one by one."""
         self._leave()
 
-    def _decide(self, desk: _Desk, sightings: list[Sighting]) -> None:
+    def _decide(self, desk: Desk, sightings: list[Sighting]) -> None:
         collected = collect(sightings, desk.rules)
         desk.ledger.write_claims(collected)
         known = desk.graph.known(collected.identifiers)
@@ -213,7 +246,7 @@ class Stitcher:
             self.progress.lag_s = _age_s(min(sighting.known_at for sighting in sightings))
 
     def _region(
-        self, desk: _Desk, news: list[Key], unlinks: set[Unlink], collected: Collected, known: set[int]
+        self, desk: Desk, news: list[Key], unlinks: set[Unlink], collected: Collected, known: set[int]
     ) -> Region:
         """Read what must be decided anew."""
         leaves = desk.graph.leaves(candidates(news, collected, known), desk.rules.limit(DEVICE))
@@ -230,7 +263,7 @@ class Stitcher:
                 region.leaves[leaf.device] = leaf.user
         return region
 
-    def _resolve(self, desk: _Desk, region: Region, collected: Collected) -> None:
+    def _resolve(self, desk: Desk, region: Region, collected: Collected) -> None:
         resolution = resolve(
             region.ordered(),
             region.namespaces,
@@ -264,7 +297,7 @@ class Stitcher:
         self.progress.refused += sum(1 for rule in verdicts.values() if rule)
 
     def _sessions(
-        self, desk: _Desk, persons: Mapping[int, int], changed: Mapping[int, int], collected: Collected
+        self, desk: Desk, persons: Mapping[int, int], changed: Mapping[int, int], collected: Collected
     ) -> dict[Place, list[Owner]]:
         """Decide whose the sessions are on devices that became nobody's, and those with new claims where that is long known."""
         became = {node for node, person in changed.items() if person == NOBODY}
@@ -283,37 +316,6 @@ class Stitcher:
         except EngineError as error:
             log.warning("the stitcher's lease stays until it runs out: %s", error)
         desk.session.close()
-
-
-class _Desk:
-    """A session and what works with it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.session: Session = engine.session()
-        self.inbox = Inbox(self.session)
-        self.ledger = Ledger(self.session)
-        self.dictionaries = Dictionaries(self.session)
-        self.lease = Lease(self.session, needed=not engine.embedded)
-        self.claims = Claims(self.session)
-        self.force = RulesInForce(self.session)
-        self._is_stale = True  # only who holds the lease may say which rules are in force
-
-    def forget(self) -> None:
-        """Take notice that another stitcher is at work, which may change anything."""
-        self.dictionaries.forget()
-        self._is_stale = True
-
-    def recall(self, wanted: IdentityRules) -> None:
-        """Read again what another stitcher may have changed."""
-        if self._is_stale:
-            self.use(self.force.begin(wanted))
-
-    def use(self, force: InForce) -> None:
-        """Take other rules."""
-        self._is_stale = False
-        self.rules = force.rules
-        self.needs_rebuild = force.needs_rebuild
-        self.graph = Graph(self.session, force.blocked, force.rules.hub_device_neighbours)
 
 
 def _news(graph: Graph, collected: Collected, known: set[int]) -> list[Key]:

@@ -70,7 +70,7 @@ class Counts:
 
     def __init__(self, memory: mmap.mmap) -> None:
         self._memory = memoryview(memory).cast("Q")
-        self.single: Numbers[str] = Numbers(self._memory, _AT, ("accepted", "commits"))
+        self.single: Numbers[str] = Numbers(self._memory, _AT, ("accepted", "suppressed", "commits"))
         self.recovered: Numbers[str] = Numbers(self._memory, self.single.end, TABLES)
         self.gone: Numbers[str] = Numbers(self._memory, self.recovered.end, TABLES)
         self.rejected: Numbers[str] = Numbers(self._memory, self.gone.end, KINDS)
@@ -98,6 +98,15 @@ class Counts:
     def accepted(self, value: int) -> None:
         self.single["accepted"] = value
 
+    @property
+    def suppressed(self) -> int:
+        """Events acknowledged and not kept, because they tell of somebody erased."""
+        return self.single["suppressed"]
+
+    @suppressed.setter
+    def suppressed(self, value: int) -> None:
+        self.single["suppressed"] = value
+
     def acknowledged(self, table: str) -> int:
         """Rows of a spool table that were counted by who wrote them."""
         return self.accepted if table == "events" else sum(self.rejected.values())
@@ -119,4 +128,5 @@ class Totals(Counts):
         loaded: Numbers[str] = Numbers(self._memory, self.replies.end, TABLES)
         isolated: Numbers[str] = Numbers(self._memory, loaded.end, TABLES)
         damaged: Numbers[str] = Numbers(self._memory, isolated.end, TABLES)
-        self.loads = Loads(loaded=loaded, isolated=isolated, damaged=damaged)
+        erased: Numbers[str] = Numbers(self._memory, damaged.end, TABLES)
+        self.loads = Loads(loaded=loaded, isolated=isolated, damaged=damaged, erased=erased)

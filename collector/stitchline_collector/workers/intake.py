@@ -173,6 +173,12 @@ class GroupIntake(Intake):
             return sum(counts.accepted for counts in self._all())
 
     @property
+    def suppressed(self) -> int:
+        """Events acknowledged and not kept, because they tell of somebody erased."""
+        with self._counting:
+            return sum(counts.suppressed for counts in self._all())
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """Rejected events by reason."""
         with self._counting:

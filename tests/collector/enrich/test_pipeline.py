@@ -26,13 +26,19 @@ IPHONE = (
 
 
 def store(
-    *events: dict[str, Any], required: bool = False, ip: str = "", user_agent: str = "", **envelope: Any
+    *events: dict[str, Any],
+    required: bool = False,
+    objects: bool = False,
+    ip: str = "",
+    user_agent: str = "",
+    **envelope: Any,
 ) -> list[dict[str, Any]]:
     """The lines of a batch, as dictionaries by column."""
     decoded = decode(json.dumps({**envelope, "events": list(events)}).encode(), Limits())
     assert decoded.rejected == []
-    arrival = Arrival(NOW, "shop", ip, user_agent)
-    enricher = Enricher(Contacts(b"k" * 32), Privacy(required=required), GeoDatabase())
+    arrival = Arrival(NOW, "shop", ip, user_agent, objects=objects)
+    privacy = Privacy(required=required, refused_by_signal=("marketing", "sale"))
+    enricher = Enricher(Contacts(b"k" * 32), privacy, GeoDatabase())
     written = lines(arrival, enricher.rows(decoded, arrival))
     return [dict(zip(EVENT_COLUMNS, json.loads(line), strict=True)) for line in written.splitlines()]
 
@@ -133,6 +139,37 @@ def test_no_consent_for_analytics_takes_who_and_which_device() -> None:
     for row in (said_yes, unsaid):
         assert row["identifiers"] == {"user": "42"}
         assert row["device"] == {"id": "d", "os": "iOS"}
+
+
+def test_a_consent_event_keeps_who_withdrew_and_nothing_else_about_them() -> None:
+    (row,) = store(
+        {
+            "type": "consent",
+            "consent": {"analytics": False, "marketing": False},
+            "seq": 9,
+            "page": {"url": "https://shop.example/health?utm_source=x"},
+            "properties": {"why": "x"},
+        },
+        identifiers={"user": "42"},
+        device={"id": "d"},
+        session_id="s",
+    )
+
+    assert (row["identifiers"], row["device"]) == ({"user": "42"}, {"id": "d"})
+    assert (row["session_id"], row["seq"], row["page"], row["campaign"], row["properties"]) == (
+        "",
+        0,
+        {},
+        {},
+        {},
+    )
+
+
+def test_global_privacy_control_says_no_whatever_the_page_says() -> None:
+    told, silent = store(track(consent={"marketing": True, "analytics": True}), track(), objects=True)
+
+    assert told["consent"] == {"marketing": False, "analytics": True, "sale": False}
+    assert silent["consent"] == {"marketing": False, "sale": False}
 
 
 def test_where_consent_is_required_silence_is_a_no() -> None:

@@ -16,9 +16,12 @@ NOON = "2026-11-22T12:00:00Z"
 POISON = '{"a":1e999}'
 
 
-def line(properties: str = "{}", event_id: str = "", seq: int = 0) -> bytes:
+def line(
+    properties: str = "{}", event_id: str = "", seq: int = 0, identifiers: dict[str, str] | None = None
+) -> bytes:
     """One row of `events_raw`."""
-    head = [event_id or str(uuid.uuid4()), "track", "x", NOON, NOON, seq, {}, {}, "", "", "", {}, {}, {}]
+    head = [event_id or str(uuid.uuid4()), "track", "x", NOON, NOON, seq, identifiers or {}]
+    head += [{}, "", "", "", {}, {}, {}]
     tail = [{"id": "d"}, NOON, NOON, "test", {}, "", {}, {}, {}, False]
     return f"{json.dumps(head)[:-1]},{properties},{json.dumps(tail)[1:]}".encode()
 

@@ -11,7 +11,9 @@ import pytest
 
 from stitchline_collector.engine import Engine, EngineUnavailable, Session
 from stitchline_collector.load import Loader, insert
+from stitchline_collector.load.insert import mark_split
 from stitchline_collector.spool.frames import frame
+from stitchline_collector.suppression import Suppressions
 
 from .segments import POISON, Gone, damaged, line, write
 
@@ -212,3 +214,24 @@ def test_a_segment_that_was_sent_before_is_compared_with_what_is_there(
     until(lambda: gone)
 
     assert count(engine) == 10
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_rows_of_somebody_erased_are_left_out_of_what_was_on_disk_before(
+    engine: Engine, gone: Gone, tmp_path: Path, *, is_split: bool
+) -> None:
+    suppressions = Suppressions(tmp_path, b"a secret", lambda _, value: value)
+    suppressions.add("one", [("user", "ada")])
+    segment = write(
+        tmp_path / "folder", [line(identifiers={"user": "ada"}), line(identifiers={"user": "bob"})]
+    )
+    loader = Loader(engine.session, gone.hook, suppressions=suppressions)
+
+    loader.submit(mark_split(segment) if is_split else segment, sent_before=True)
+    loader.start()
+    until(lambda: len(gone) == 1)
+
+    assert loader.stop(10)
+    assert count(engine) == loader.loads.loaded["events"] == 1
+    assert loader.loads.erased["events"] == 1
+    assert not list((tmp_path / "folder").glob("*-events*"))

@@ -1,0 +1,47 @@
+"""What a stitcher works with: one session, and all that reads and writes the evidence through it.
+
+Enters: an engine. Leaves: the tools of a round. Guaranteed: what another stitcher may have changed meanwhile is read again.
+"""
+
+from __future__ import annotations
+
+from ..engine import Engine, Session
+from .claims import Claims
+from .dictionaries import Dictionaries
+from .force import InForce, RulesInForce
+from .graph import Graph
+from .inbox import Inbox
+from .lease import Lease
+from .ledger import Ledger
+from .rules import IdentityRules
+
+
+class Desk:
+    """A session and what works with it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.session: Session = engine.session()
+        self.inbox = Inbox(self.session)
+        self.ledger = Ledger(self.session)
+        self.dictionaries = Dictionaries(self.session)
+        self.lease = Lease(self.session, needed=not engine.embedded)
+        self.claims = Claims(self.session)
+        self.force = RulesInForce(self.session)
+        self._is_stale = True  # only who holds the lease may say which rules are in force
+
+    def forget(self) -> None:
+        """Take notice that another stitcher is at work, which may change anything."""
+        self.dictionaries.forget()
+        self._is_stale = True
+
+    def recall(self, wanted: IdentityRules) -> None:
+        """Read again what another stitcher may have changed."""
+        if self._is_stale:
+            self.use(self.force.begin(wanted))
+
+    def use(self, force: InForce) -> None:
+        """Take other rules."""
+        self._is_stale = False
+        self.rules = force.rules
+        self.needs_rebuild = force.needs_rebuild
+        self.graph = Graph(self.session, force.blocked, force.rules.hub_device_neighbours)

@@ -1,0 +1,297 @@
+"""Who was erased and is not to come back: keyed hashes in a file of the data folder, known to every process that takes events.
+
+Enters: identifiers that were erased; events on their way. Leaves: whether an event tells of somebody erased. Guaranteed: a change
+holds for the next event of every process of the data folder, because all of them look at one number in shared memory before each;
+while nobody was erased that look is all it costs. The file tells nothing without the key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import hashlib
+import logging
+import mmap
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .rows import EVENT_COLUMNS, FAILED_COLUMNS, Row
+from .wire import Device
+
+NAME = "suppressed.json"
+SESSION = (
+    "session"  # a session on a shared device, as if it were an identifier: its value is device and session
+)
+_ANY = "*"  # a value under whatever name, for what could not be decoded
+_DIGEST_BYTES = 16
+_NUMBER_BYTES = 8
+# What was written so long after the last change may still have been read before it, by a process that was slow to write.
+SETTLED_S = 60.0
+_TELLING_LETTERS = 8  # a value that long stands for nobody else by chance
+
+log = logging.getLogger(__name__)
+Stored = Callable[[str, str], str]
+Pair = tuple[str, str]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """Those who were erased together.
+
+    Attributes:
+        id: of the erasure.
+        at: when.
+        hashes: of their identifiers, devices and sessions, in hexadecimal.
+    """
+
+    id: str
+    at: dt.datetime
+    hashes: tuple[str, ...]
+
+
+_decode = msgspec.json.Decoder(tuple[Erased, ...]).decode
+
+
+class Suppressions:
+    """Those of a data folder.
+
+    Args:
+        data: the data folder.
+        secret: of the keyed hash.
+        stored: an identifier's value as the tables hold it, from what an app sends; empty if it can be none.
+    """
+
+    def __init__(self, data: Path, secret: bytes, stored: Stored) -> None:
+        self.path = data / NAME
+        self._key = hashlib.sha256(b"suppression\0" + secret).digest()
+        self._stored = stored
+        self._version: memoryview | None = None
+        self._seen = -1
+        self._hashes: frozenset[bytes] = frozenset()
+        self._changed_at = 0.0
+        with contextlib.suppress(OSError):  # a full disk: until it has room nothing is taken either
+            self._map()
+
+    def __bool__(self) -> bool:
+        """Whether anybody is suppressed, as of now."""
+        version = self._version
+        if version is None or version[0] != self._seen:
+            self._read()
+        return bool(self._hashes)
+
+    def holds(self, namespace: str, value: str) -> bool:
+        """Whether an identifier, as it is stored, is suppressed."""
+        return bool(self) and self._digest(namespace, value) in self._hashes
+
+    def kept(self, rows: list[Row]) -> list[Row]:
+        """The rows that tell of nobody suppressed; ask only when there is anybody."""
+        known: dict[Pair, bool] = {}
+        return [row for row in rows if not self._is_told(_pairs(row), known)]
+
+    def tells(self, raw: bytes) -> bool:
+        """Whether something that could not be decoded names anybody suppressed; ask only when there is anybody."""
+        known: dict[Pair, bool] = {}
+        return any(self._is_told([(_ANY, value)], known) for value in named(raw, self._stored))
+
+    def kept_lines(self, table: str, lines: list[bytes]) -> list[bytes]:
+        """The lines of a spool segment that tell of nobody suppressed.
+
+        Args:
+            table: `events` or `failed`.
+            lines: rows of that table.
+        """
+        if table == "events":
+            known: dict[Pair, bool] = {}
+            return [line for line in lines if not self._is_told(pairs_of_line(line), known)]
+        return [line for line in lines if not self.tells(raw_of_line(line))]
+
+    def concern(self, segment: Path) -> bool:
+        """Whether what is in a spool segment may have been taken before somebody in it was suppressed."""
+        return bool(self) and segment.stat().st_mtime <= self._changed_at + SETTLED_S
+
+    def add(self, erasure: str, identifiers: Iterable[Pair], sessions: Iterable[Pair] = ()) -> None:
+        """Suppress some; harmless when repeated.
+
+        Args:
+            erasure: its id: who was erased together comes back together.
+            identifiers: namespace and value, as they are stored.
+            sessions: device id and session id, on shared devices.
+
+        Raises:
+            OSError: the data folder cannot be written.
+        """
+        pairs = {*identifiers, *((SESSION, session_value(*one)) for one in sessions)}
+        pairs |= {(_ANY, value) for _, value in identifiers}
+        hashes = tuple(sorted(self._digest(*pair).hex() for pair in pairs))
+        with self._alone() as before:
+            rest = tuple(one for one in before if one.id != erasure)
+            self._write((*rest, Erased(erasure, dt.datetime.now(dt.UTC), hashes)))
+
+    def forget(self, namespace: str, value: str) -> int:
+        """Let somebody come back, with all that was erased with them; returns how many identifiers, devices and sessions.
+
+        Raises:
+            OSError: the data folder cannot be written.
+        """
+        wanted = self._digest(namespace, value).hex()
+        with self._alone() as before:
+            gone = [one for one in before if wanted in one.hashes]
+            if gone:
+                self._write(tuple(one for one in before if one not in gone))
+        return len({digest for one in gone for digest in one.hashes})
+
+    def _is_told(self, pairs: Iterable[Pair], known: dict[Pair, bool]) -> bool:
+        for pair in pairs:
+            found = known.get(pair)
+            if found is None:
+                found = known[pair] = self._digest(*pair) in self._hashes
+            if found:
+                return True
+        return False
+
+    def _digest(self, namespace: str, value: str) -> bytes:
+        text = f"{namespace}\0{value}".encode(errors="surrogatepass")
+        return hashlib.blake2b(text, digest_size=_DIGEST_BYTES, key=self._key).digest()
+
+    def _map(self) -> memoryview:
+        """Share the number that says how often the file was changed."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.path.with_suffix(".version"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(file).st_size < _NUMBER_BYTES:
+                os.posix_fallocate(
+                    file, 0, _NUMBER_BYTES
+                )  # a hole in a file would end the process on a full disk
+            self._version = memoryview(mmap.mmap(file, _NUMBER_BYTES)).cast("Q")
+        finally:
+            os.close(file)
+        return self._version
+
+    def _read(self) -> None:
+        try:
+            version = self._version or self._map()
+        except OSError:
+            return
+        seen = version[0]  # before the file is read: what is changed meanwhile is read again
+        try:
+            erased = self._erased()
+        except (OSError, msgspec.DecodeError) as error:
+            log.error("who is suppressed stays as it was: %s: %s", self.path, error)  # noqa: TRY400
+            self._seen = seen
+            return
+        self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes)
+        self._changed_at = max((one.at.timestamp() for one in erased), default=0.0)
+        self._seen = seen
+
+    def _erased(self) -> tuple[Erased, ...]:
+        try:
+            return _decode(self.path.read_bytes())
+        except FileNotFoundError:
+            return ()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[tuple[Erased, ...]]:
+        """Change the file while nobody else does; yields what is in it."""
+        version = self._version or self._map()
+        lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self._erased()
+            version[0] += 1
+        finally:
+            os.close(lock)
+
+    def _write(self, erased: tuple[Erased, ...]) -> None:
+        made = self.path.with_suffix(".new")
+        with made.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(msgspec.json.encode(erased))
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def session_value(device_id: str, session_id: str) -> str:
+    """A session as a value."""
+    return f"{device_id}\0{session_id}"
+
+
+def _pairs(row: Row) -> Iterator[Pair]:
+    assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after this
+    yield from row.identifiers.items()
+    yield from row.linked.items()
+    if row.tail.id:
+        yield "device", row.tail.id
+        if row.session_id:
+            yield SESSION, session_value(row.tail.id, row.session_id)
+
+
+_columns = msgspec.json.Decoder(list[msgspec.Raw])
+_map_of = msgspec.json.Decoder(dict[str, str]).decode
+_text_of = msgspec.json.Decoder(str).decode
+_IDENTIFIERS, _LINKED, _SESSION, _DEVICE = (
+    EVENT_COLUMNS.index(name) for name in ("identifiers", "linked", "session_id", "device")
+)
+_RAW = FAILED_COLUMNS.index("raw")
+
+
+def pairs_of_line(line: bytes) -> list[Pair]:
+    """What one row of `events_raw`, as it lies in the spool, says of who it was."""
+    columns = _columns.decode(line)
+    device = msgspec.json.decode(columns[_DEVICE], type=Device).id
+    session = _text_of(columns[_SESSION])
+    pairs = [*_map_of(columns[_IDENTIFIERS]).items(), *_map_of(columns[_LINKED]).items()]
+    if device:
+        pairs.append(("device", device))
+        if session:
+            pairs.append((SESSION, session_value(device, session)))
+    return pairs
+
+
+def raw_of_line(line: bytes) -> bytes:
+    """What was rejected, out of a row of `failed_events_raw` as it lies in the spool."""
+    return bytes(_columns.decode(line)[_RAW]).replace(b'\\"', b'"')
+
+
+# In JSON, broken or whole, of whatever client: a name, and a text or a number behind it; or a text alone.
+_NAMED = re.compile(rb'"([^"\\\s]{1,64})"\s*:\s*(?:"([^"\\]{1,512})"|(-?\d{1,20})(?![\d.eE]))')
+_ALONE = re.compile(rb'"([^"\\]{8,512})"')
+# Under these a short value names somebody too.
+_NAMES = frozenset(
+    "user user_id userid uid anonymous anonymous_id anonymousid duid nuid nid device device_id deviceid distinct_id email "
+    "phone external_id".split()
+)
+_HASHED = re.compile(r"[0-9a-f]{64}")
+
+
+def named(raw: bytes, stored: Stored) -> Iterator[str]:
+    """The values in a body of any kind that may be somebody's identifier, as they are stored.
+
+    Args:
+        raw: JSON of whatever client, whole or broken.
+        stored: gives contacts as they are stored.
+    """
+    found: dict[str, Any] = {}
+    for name, text, number in _NAMED.findall(raw):
+        key = name.decode(errors="replace").lower().lstrip("$")
+        value = (text or number).decode(errors="replace")
+        if len(value) >= _TELLING_LETTERS or key in _NAMES:
+            found[value] = key
+    for text in _ALONE.findall(raw):
+        found.setdefault(text.decode(errors="replace"), "")
+    for value, key in found.items():
+        yield value
+        if "@" in value or _HASHED.fullmatch(value.lower()):
+            yield stored("email", value)
+        if key == "phone" or value.startswith(("+", "00")):
+            yield stored("phone", value)
