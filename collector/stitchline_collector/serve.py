@@ -31,7 +31,7 @@ from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
-from .engine import EngineUnavailable, ReadLimits
+from .engine import EngineUnavailable, ReadLimits, Session
 from .erasure.erasing import Erasing
 from .erasure.http import ErasureRoutes
 from .erasure.mail import Mail
@@ -44,6 +44,7 @@ from .observe import Observer
 from .page import PageRoutes
 from .rebuild_request import RebuildRequest
 from .replay import Replay
+from .retention import keep
 from .segments import SegmentRoutes, segments_in
 from .settings import Settings
 from .stitch import Errand, Progress, Stitcher
@@ -77,9 +78,7 @@ class Collector:
         self._segments = segments_in(settings.segments)
         milestones = None if journey is None else {one.name for one in read_journey(journey).milestones}
         self._webhook_keys = check(settings.webhooks, milestones, self._segments)
-        self._warehouse = Warehouse(
-            settings.dsn, _read_limits(settings), journey, feed if settings.webhooks else starve
-        )
+        self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey, self._prepare)
         self._loader = Loader(
             self._warehouse.session, self._intake.gone, self._intake.loads, self._front.suppressions
         )
@@ -169,6 +168,12 @@ class Collector:
 
     async def _still_agrees(self, message: Message) -> bool:
         return await self._asking.readers.ask(lambda reader: agrees(reader, message.node, message.purpose))
+
+    def _prepare(self, session: Session) -> None:
+        """Make of the tables what these settings want."""
+        (feed if self._settings.webhooks else starve)(session)
+        for table in keep(session, self._settings.retention):
+            log.info("%s: how long rows are kept has changed; old ones go as parts are merged", table)
 
     def _open_erasing(self) -> None:
         front = self._front

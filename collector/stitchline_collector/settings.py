@@ -22,6 +22,7 @@ from .activate.webhooks import Webhook
 from .receive.key_file import KeyFile
 from .receive.keys import Key
 from .receive.proxies import Proxies, ProxyHeader
+from .retention import Retention
 from .stitch.rules import IdentityRules
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -84,6 +85,11 @@ _TABLE: dict[str, _Documented] = {
         ("marketing", "sale"),
         "Purposes of consent that a browser's Global Privacy Control (`Sec-GPC: 1`) says no to, whatever its page says. Empty: it is not"
         " heard.",
+    ),
+    "retention": _doc(
+        Retention(),
+        "Days until rows go by themselves: a table `[retention]` with `events_days` and `failed_events_days`, see docs/privacy.md. 0 is"
+        " never.",
     ),
     "geo_database": _doc(
         "",
@@ -164,6 +170,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
     require_consent: bool
     gpc_refuses: tuple[str, ...]
+    retention: Retention
     geo_database: str
     max_events_per_s_per_address: Annotated[int, Meta(ge=0)]
     max_wait_s: Annotated[float, Meta(ge=0)]
@@ -261,7 +268,9 @@ def reference() -> str:
     rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for field in fields(Settings):
         setting = _TABLE[field.name]
-        default = "" if setting.default in ("", (), IdentityRules()) else f"`{_toml(setting.default)}`"
+        default = (
+            "" if setting.default in ("", (), IdentityRules(), Retention()) else f"`{_toml(setting.default)}`"
+        )
         rows.append(f"| `{field.name}` | {_type_name(types[field.name])} | {default} | {setting.text} |")
     return "\n".join(rows) + "\n"
 
@@ -291,6 +300,7 @@ _AS_JSON = {
     "gpc_refuses": "a JSON list of purposes",
     "keys": "a JSON list of keys",
     "identity": "a JSON object",
+    "retention": "a JSON object",
     "trusted_proxies": "a JSON list of networks",
     "webhooks": "a JSON list of webhooks",
 }
@@ -374,7 +384,7 @@ def _type_name(annotation: Any) -> str:
     text = getattr(annotation, "__name__", "")
     if text in ("str", "int", "float", "bool"):
         return text
-    named = {IdentityRules: "table", ProxyHeader: "str", tuple[str, ...]: "list of str"}
+    named = {IdentityRules: "table", Retention: "table", ProxyHeader: "str", tuple[str, ...]: "list of str"}
     return named.get(annotation, "list of tables")
 
 
