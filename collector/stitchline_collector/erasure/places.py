@@ -136,7 +136,7 @@ PLACES = (
     Place(
         "log_of_others",
         "identity_log",
-        f"previous_person_id IN {_NODES}",
+        f"previous_person_id IN {_NODES} AND node NOT IN {_NODES} AND person_id NOT IN {_NODES}",
         change="previous_person_id = node",
         why="that a shared device or contact was taken for theirs once",
     ),
