@@ -21,7 +21,13 @@ def service(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A collector that the tests of a module share."""
     folder = tmp_path_factory.mktemp("page")
     clickhouse = shutil.copytree(folder_template, folder / "clickhouse", symlinks=True)
-    env = {"STITCHLINE_KEYS": json.dumps([{"key": READ_KEY, "kind": "read"}, {"key": KEY, "source": "web"}])}
+    journey = folder / "journey.toml"
+    journey.write_text(
+        'stages = ["awareness", "consideration", "purchase", "onboarding", "retention", "advocacy"]\n'
+        '[[milestones]]\nname = "told_a_friend"\nstage = "advocacy"\nevent = "friend_invited"\n'
+    )
+    keys = [{"key": READ_KEY, "kind": "read"}, {"key": KEY, "source": "web"}]
+    env = {"STITCHLINE_KEYS": json.dumps(keys), "STITCHLINE_JOURNEY": str(journey)}
     process = CollectorProcess(folder / "data", f"chdb://{clickhouse}", env=env).start()
     yield process
     process.kill()

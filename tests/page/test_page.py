@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,24 @@ def test_events_close_in_time_are_one_mark_with_their_number_that_lists_them(
     expect(page.locator(".picked tbody tr")).to_have_count(12)
 
 
+def test_a_derived_stage_is_told_from_one_that_an_event_carries(
+    page: Page, service: CollectorProcess
+) -> None:
+    service.send(
+        touch("signed_up", "friend-1", "friend", stage="retention"),
+        touch("friend_invited", "friend-1", "friend"),
+    )
+    is_one_person(service, "friend", 2)
+    page.goto(f"{service.url}/#key={READ_KEY}&who=user:friend")
+    expect(page.locator("#found .stage-band text")).to_have_text(
+        ["retention", "advocacy"], timeout=PATIENCE_MS
+    )
+    expect(page.locator("#found .stage-band.derived text")).to_have_text(["advocacy"])
+    row = page.locator("#person-events tbody tr", has_text="friend_invited")
+    expect(row).to_contain_text("advocacy (derived)")
+    expect(row).to_contain_text("told_a_friend")
+
+
 def test_the_evidence_is_a_graph_with_what_was_refused_dashed_and_its_rule(
     page: Page, service: CollectorProcess
 ) -> None:
@@ -198,6 +217,7 @@ def test_rejected_events_are_told_with_their_reason(page: Page, service: Collect
     page.goto(f"{service.url}/#key={READ_KEY}")
     page.locator("nav a", has_text="Health").click()
     expect(page.locator("#facts")).to_contain_text("Loaded rows", timeout=PATIENCE_MS)
+    expect(page.locator("#facts")).to_contain_text(re.compile(r"Newest event arrived\d+(\.\d)? (s|min) ago"))
     expect(page.locator("#reasons li")).to_have_count(1)
     expect(page.locator("#reasons li")).to_contain_text(": 1")
 

@@ -12,7 +12,10 @@ const MARKS = 150;
 const HOUR_MS = 3_600_000;
 const TONES = 6;
 
-export const laneOf = event => [event.device.type || "device", event.device.id.slice(-6), event.channel].filter(Boolean).join(" · ");
+// Of a long id the end: ids of one kind often begin alike.
+const nameOf = id => (id.length > 14 ? `…${id.slice(-8)}` : id);
+
+export const laneOf = event => [event.device.type || "device", nameOf(event.device.id), event.channel].filter(Boolean).join(" · ");
 
 // `pick` is told the events of a mark that was chosen.
 export function lanes(events, wide, pick) {
@@ -41,8 +44,9 @@ export function lanes(events, wide, pick) {
     label.style.top = `${y(name) - 26}px`;
     return label;
   });
+  const derived = spans.some(span => span.derived) ? " Stages in an outline are derived from journey.toml." : "";
   return [
-    make("p", { class: "dim" }, "Choose a mark to see its events. Long pauses are drawn shorter; dashed lines are hand-overs, hatched stages are derived."),
+    make("p", { class: "dim" }, `Choose a mark to see its events. Dashed lines are hand-overs; long pauses are drawn shorter.${derived}`),
     scrolling("Journey as lanes", make("div", { class: "lane-names", "aria-hidden": "true" }, ...labels), picture),
   ];
 }

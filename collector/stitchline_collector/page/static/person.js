@@ -121,6 +121,6 @@ function told(person, events, evidence) {
 const list = events => table([
   ["UTC", event => event.occurred_at.slice(0, 19).replace("T", " ")], ["event", event => event.name || event.type],
   ["stage", event => event.stage || (event.derived ? `${event.derived} (derived)` : "")],
-  ["milestones", event => (event.milestones ?? []).join(", ")], ["device and channel", laneOf],
-  ["theirs by", event => (event.found_by === "identifier" ? event.decided_by : event.found_by)],
+  ...(events.some(event => event.milestones?.length) ? [["milestones", event => (event.milestones ?? []).join(", ")]] : []),
+  ["device and channel", laneOf], ["theirs by", event => (event.found_by === "identifier" ? event.decided_by : event.found_by)],
 ], events);
