@@ -163,6 +163,19 @@ def test_the_library_of_the_charts_is_fetched_when_a_question_is_opened(
     assert not [url for url in fetched if not url.startswith(told.url)]
 
 
+def test_hand_overs_between_two_stages_answer_which_channels_they_lead_between(
+    page: Page, told: CollectorProcess
+) -> None:
+    ask(page, told, question="handovers", from_stage="awareness", to_stage="consideration")
+    expect(page.locator("#questions-said")).to_contain_text(
+        "Most people go from ads to web from awareness to consideration: 2"
+    )
+    stages = page.locator("figure[data-side=stitched] tbody tr").evaluate_all(
+        "rows => rows.map(row => [row.cells[2].textContent, row.cells[3].textContent].join())"
+    )
+    assert set(stages) == {"awareness,consideration"}
+
+
 def test_where_nobody_was_the_page_says_what_to_do(page: Page, told: CollectorProcess) -> None:
     page.goto(f"{told.url}/#key={READ_KEY}")
     page.evaluate("location.hash = 'questions?question=funnel&since=2020-01-01&until=2020-01-02'")

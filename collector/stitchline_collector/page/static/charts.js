@@ -60,7 +60,7 @@ export const tooltip = (c, formatter) => ({
 export const rowTooltip = (c, told) => ({ ...tooltip(c, ([{ dataIndex }]) => told(dataIndex)), trigger: "axis", axisPointer: { type: "none" } });
 
 // A grid of numbers, darker where they are greater.
-export function heat({ label, rows, columns, cells, most, to, cell = 46, said = name => short(name, 11) }) {
+export function heat({ label, rows, columns, cells, most, to, cell = 40, said = name => short(name, 11) }) {
   const long = Math.max(...rows.map(name => short(name).length));
   const left = Math.min(8 + long * 7, 150);
   return chart({

@@ -41,7 +41,7 @@ export function lanes(events, wide, pick) {
   byArrows(dots);
   const labels = names.map(name => {
     const label = make("span", {}, name);
-    label.style.top = `${y(name) - 26}px`;
+    label.style.top = `${y(name) - 33}px`;
     return label;
   });
   const derived = spans.some(span => span.derived) ? " Stages in an outline are derived from journey.toml." : "";

@@ -101,7 +101,7 @@ async function answer() {
     clear(byId("answers"));
     byId("answers").classList.toggle("beside", !question.wide);
     byId("answers").append(...figures);
-    say(shown.some(({ rows }) => rows.length) ? shown.map(side => question.headline(side, values)).join(" ") : "");
+    say(shown.some(({ rows }) => rows.length) ? shown.map(side => question.headline(side, values)).join(" ") : question.empty(values));
   } catch (error) {
     if (signal.aborted) return;
     clear(byId("answers"));

@@ -8,11 +8,12 @@ export const query = "handovers";
 export const says = "From which channel, or type of device, do they go on to which, and how long does it take?";
 export const fields = [
   { name: "by", label: "Between", options: [["channel", "channels"], ["device", "types of device"], ["both", "both together"]] },
-  { name: "stage", label: "Stages", options: [["all", "all"], ["change", "only into another stage"]] },
+  { name: "from_stage", label: "From stage", input: { placeholder: "any", size: 14 } },
+  { name: "to_stage", label: "To stage", input: { placeholder: "any", size: 14 } },
 ];
 export const unit = ({ more }) => `Numbers are hand-overs from the row to the column; the table has the ${more} and the stages, the picture the ${SHOWN} busiest.`;
 export const parameters = ({ by }) => ({ by });
-export const taken = (rows, { stage }) => (stage === "change" ? rows.filter(row => row.from_stage !== row.to_stage) : rows);
+export const taken = (rows, { from_stage: from, to_stage: to }) => rows.filter(row => (!from || row.from_stage === from) && (!to || row.to_stage === to));
 
 export const columns = ({ more }) => [
   ["from", row => row.came_from], ["to", row => row.went_to], ["stage before", row => row.from_stage], ["stage after", row => row.to_stage],
@@ -26,7 +27,7 @@ export function headline({ rows, one, more }) {
   return `Most ${more} go from ${first.came_from} to ${first.went_to} ${stages}: ${count(first.people)}, half of them within ${time(first.p50_s)}.`;
 }
 
-export const empty = () => "Nobody went on from one to another in these dates. Choose an earlier start, or check that events carry a channel.";
+export const empty = () => "Nobody went on from one to another in these dates and stages. Choose an earlier start or other stages, or check that events carry a channel.";
 
 export function picture({ rows }, sides) {
   const everywhere = sides.map(side => pairs(side.rows));
