@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
-from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY, sql_until
+from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY, asked, sql_until
 from tests.processes import KEY
 
 if TYPE_CHECKING:
@@ -138,7 +140,18 @@ def test_the_evidence_is_a_graph_with_what_was_refused_dashed_and_its_rule(
             "device": {"id": "graph-atm", "type": "atm"},
         },
     )
-    is_one_person(service, "grapher", 2)
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    # The evidence is written down a moment after the events are found.
+    while (
+        len(
+            json.loads(asked(service, "GET", "/v1/identity/evidence/user/grapher", missing=b'{"edges": []}'))[
+                "edges"
+            ]
+        )
+        < 2
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     page.goto(f"{service.url}/#key={READ_KEY}&who=user:grapher")
     expect(page.locator("#found .node")).to_have_count(3, timeout=PATIENCE_MS)
     expect(page.locator("#found .node.other")).to_have_count(1)
