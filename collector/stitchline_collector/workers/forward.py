@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import (
     ClientConnectionError,
     ClientPayloadError,
-    ClientResponse,
     ClientSession,
     ClientTimeout,
     UnixConnector,
@@ -39,7 +37,6 @@ class Forward:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._ending = asyncio.Event()
 
     async def start(self) -> None:
         """Begin; call on the event loop."""
@@ -48,10 +45,6 @@ class Forward:
             auto_decompress=False,
             timeout=ClientTimeout(total=None),
         )
-
-    async def hang_up(self, _app: web.Application) -> None:
-        """End the answers that would not end by themselves, in good order for who reads them."""
-        self._ending.set()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -73,7 +66,7 @@ class Forward:
                     answer = web.StreamResponse(status=found.status, headers=_passed(found.headers))
                     answer.content_length = found.content_length
                     await answer.prepare(request)
-                    async for part in self._parts(found):
+                    async for part in found.content.iter_any():
                         await answer.write(part)
                     await answer.write_eof()
                     return answer
@@ -88,26 +81,6 @@ class Forward:
         return Refusal(
             503, "the loading process has just ended and is started again", "ask again in a moment", 1
         ).response()
-
-    async def _parts(self, found: ClientResponse) -> AsyncIterator[bytes]:
-        """Yield an answer as it comes; of one without an end, until this process stops."""
-        if found.content_type != "text/event-stream":
-            async for part in found.content.iter_any():
-                yield part
-            return
-        ending = asyncio.ensure_future(self._ending.wait())
-        try:
-            while not ending.done():
-                reading = asyncio.ensure_future(found.content.readany())
-                await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
-                    reading.cancel()
-                elif part := reading.result():
-                    yield part
-                else:
-                    return
-        finally:
-            ending.cancel()
 
     async def ready(self) -> dict[str, Any]:
         """What the other says of loading."""

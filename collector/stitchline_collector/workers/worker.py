@@ -72,7 +72,6 @@ class Worker:
         app.add_routes([web.get("/health/live", self.live), web.get("/health/ready", self.ready)])
         app.add_routes(front.routes())
         app.router.add_route("*", "/{path:.*}", self._forward)  # whatever it is, the loader knows it
-        app.on_shutdown.append(self._forward.hang_up)
         await listen(app, started, self._settings, self._listener)
 
     async def stop(self) -> None:
