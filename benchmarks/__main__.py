@@ -23,6 +23,7 @@ from benchmarks import (
     sdk,
     steps,
     sustained,
+    views,
 )
 from benchmarks.processes import Failed
 from benchmarks.results import Finding, Run
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "freshness": freshness.measure,
     "bytes": footprint.measure,
     "identity": identity.measure,
+    "views": views.measure,
     "dialects": dialects.measure,
     "steps": steps.measure,
     "overload": overload.measure,

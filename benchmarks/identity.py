@@ -66,15 +66,15 @@ def measure(run: Run) -> Finding:
     sizes = {}
     for folder, number in ((small, people // 10), (large, people)):
         run.say(f"making the evidence of {number:,} people")
-        sizes[folder] = _alone(folder, "make", people=number)
+        sizes[folder] = alone(folder, "make", people=number)
     rebuilds, yardsticks = _rebuilds(run, large)
-    _alone(small, "rebuild")
+    alone(small, "rebuild")
     increments = _increments(run, {small: people // 10, large: people})
     run.say(f"making {events:,} events")
-    _alone(large, "make_events", people=people, events=events)
+    alone(large, "make_events", people=people, events=events)
     run.say("funnels and look-ups")
-    funnels = _alone(large, "funnels", rounds=run.times(7, 3))
-    look_ups = _alone(large, "look_ups", number=50 if run.quick else 500)["ms"]
+    funnels = alone(large, "funnels", rounds=run.times(7, 3))
+    look_ups = alone(large, "look_ups", number=50 if run.quick else 500)["ms"]
     tables = [
         _rebuild_table(rebuilds, yardsticks, sizes[large]),
         _increment_table([(sizes[folder], increments[folder]) for folder in (small, large)]),
@@ -96,7 +96,12 @@ def measure(run: Run) -> Finding:
     return Finding(tables, targets, parameters, rounds)
 
 
-def _alone(folder: Path, what: str, **amounts: int) -> Round:
+def alone(folder: Path, what: str, **amounts: int) -> Round:
+    """Have something done in a folder by a process of its own.
+
+    Raises:
+        Failed: it ended instead.
+    """
     with Workshop(folder) as workshop:
         answer = workshop.do(what, **amounts)
         workshop.leave()
@@ -108,8 +113,8 @@ def _rebuilds(run: Run, folder: Path) -> tuple[list[Round], list[Round]]:
     rebuilds, yardsticks = [], []
     for number in range(rounds):
         run.say(f"round {number + 1} of {rounds}: scipy, then a full rebuild")
-        yardsticks.append(_alone(folder, "scipy"))
-        rebuilds.append(_alone(folder, "rebuild"))
+        yardsticks.append(alone(folder, "scipy"))
+        rebuilds.append(alone(folder, "rebuild"))
         if rebuilds[-1]["wrong"]:
             raise Failed(f"the rebuild gave {rebuilds[-1]['wrong']:,} identifiers a wrong person")
     return rebuilds, yardsticks

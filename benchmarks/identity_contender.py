@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import identity_data, identity_queries
+from benchmarks import identity_data, identity_queries, views_questions
 from stitchline_collector import migrate
 from stitchline_collector.ask.asked import Asked
 from stitchline_collector.ask.people import person
+from stitchline_collector.ask.views import asked
 from stitchline_collector.engine import Engine, Session
 from stitchline_collector.journeys import prepare
 from stitchline_collector.stitch.stitcher import Stitcher
@@ -158,6 +159,25 @@ class Contender:
         times = [_milliseconds(partial(person, reader, user, 20)) for user in users]
         reader.close()
         return {"ms": times}
+
+    def views(self, task: Task) -> dict[str, Any]:
+        """Ask every question of the analysts, and the yardstick, in turn; seconds and processor time by question."""
+        prepare(self._engine, views_questions.JOURNEY)
+        self._load_dictionaries()
+        asked_all = {name: asked(*question) for name, question in views_questions.QUESTIONS.items()}
+        asked_all = {views_questions.LIMIT: (views_questions.LIMIT_SQL, {}), **asked_all}
+        seconds: dict[str, list[float]] = {name: [] for name in asked_all}
+        cpu_s: dict[str, list[float]] = {name: [] for name in asked_all}
+        for _ in range(task.rounds + 1):
+            for name, question in asked_all.items():
+                spent = time.process_time()
+                seconds[name].append(_milliseconds(partial(self._session.query, *question)) / 1000)
+                cpu_s[name].append(time.process_time() - spent)
+        # The first warms up.
+        return {
+            "seconds": {name: times[1:] for name, times in seconds.items()},
+            "cpu_s": {name: times[1:] for name, times in cpu_s.items()},
+        }
 
     def close(self) -> None:
         """Close what is open."""

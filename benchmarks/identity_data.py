@@ -122,7 +122,7 @@ WHERE node != person_id
 
 # 2 % of sessions are on a shared device, and 0.5 % on a kiosk; the others on one of the person's own.
 _EVENTS = f"""
-INSERT INTO events_raw (event_id, type, name, occurred_at, device_time, seq, identifiers, channel, stage, session_id, page, consent,
+INSERT INTO events_raw (event_id, type, name, occurred_at, device_time, seq, identifiers, channel, stage, session_id, page, campaign, consent,
     properties, device, sent_at, received_at, source)
 WITH {_PERSON}, (n, salt) -> (sipHash64(salt, n) % 1000000) / 1000000 AS u
 SELECT
@@ -133,10 +133,13 @@ SELECT
             step = 7 AND u(session, 'adds') < 0.12, 8, 2)] AS name_,
     at, at, n,
     if(is_signed_in AND step > 0, map('user', user_value(p)), CAST(map(), 'Map(String, String)')),
-    ['web', 'mobile_web', 'app', 'app', 'email', 'store'][1 + sipHash64('channel', d) % 6],
-    if(name_ = 'order_completed', 'purchase', 'consideration'),
+    ['web', 'mobile_web', 'app', 'app', 'email', 'store'][1 + sipHash64('channel', session) % 6],
+    multiIf(percent('settled', session) < 10, 'retention', step = 0, 'awareness', name_ IN ('checkout_started', 'order_completed'), 'purchase',
+        'consideration'),
     lower(hex(sipHash128('session', session))),
     (concat('https://shop.example/products/', toString(sipHash64('page', n) % 5000)), '', ''),
+    if(step = 0 AND percent('campaign', session) < 40, (['search', 'newsletter', 'social'][1 + session % 3], '',
+        concat('campaign-', toString(sipHash64('which', session) % 200)), '', ['banner', 'film'][1 + session % 2], ''), ('', '', '', '', '', '')),
     map('analytics', true),
     if(name_ = 'page_viewed', '{{}}', concat('{{"sku":"SKU-', toString(sipHash64('page', n) % 5000), '","price":', toString(5 + n % 400), '}}')),
     (device_value(d), if(place = 2, 'kiosk', ['desktop', 'phone', 'tablet', 'phone'][1 + sipHash64('type', d) % 4]), 'iOS', '18', '', '', '5.1', 'en-GB',

@@ -10,8 +10,11 @@
 -- campaign) that is no conversion itself; the same one in a row is one, at its last time. p50_s, p90_s: from the first touch to the end.
 -- time_decay: conversions by touch, each touch worth half of one `half_life_s` later. `since` is about the ends: touches are read from
 -- `lookback_s` before it.
+WITH
+    (channel, source, campaign) -> multiIf({by:String} = 'channel', channel, {by:String} = 'source', source, campaign) AS touched,
+    (SELECT arrayFilter(one -> one != '', groupUniqArray(touched(toString(channel), toString(campaign_source), toString(campaign_name)))) FROM journey_events) AS words
 SELECT
-    path,
+    arrayMap(word -> words[word], way) AS path,
     converted,
     uniqExact(who) AS people,
     count() AS paths,
@@ -22,43 +25,50 @@ FROM
 (
     SELECT
         who,
-        part[-1].3 AS converted,
-        arrayFilter(one -> one.2 != '' AND NOT one.3, part) AS all_touches,
-        if(converted, part[-1].1, all_touches[-1].1) AS end_ms,
-        arrayFilter(one -> end_ms - one.1 <= toInt64({lookback_s:UInt32}) * 1000, all_touches) AS near,
-        arrayFilter((one, next) -> one.2 != next, near, arrayResize(arrayMap(one -> one.2, arrayPopFront(near)), length(near), '')) AS touches,
-        arrayMap(one -> one.2, touches) AS path,
-        if(empty(near), 0, end_ms - near[1].1) AS took_ms,
+        toUInt8(part[-1] % 2) AS converted,
+        -- Milliseconds, from here on; words beside them.
+        arrayFilter(one -> toUInt32(one) > 1 AND toUInt32(one) % 2 = 0, part) AS all_touches,
+        toInt64(bitShiftRight(if(converted, part[-1], all_touches[-1]), 208)) AS end_ms,
+        arrayFilter(one -> end_ms - toInt64(bitShiftRight(one, 208)) <= toInt64({lookback_s:UInt32}) * 1000, all_touches) AS near,
+        arrayMap(one -> intDiv(toUInt32(one), 2), near) AS near_words,
+        arrayFilter((one, word, next) -> word != next, near, near_words, arrayResize(arrayPopFront(near_words), length(near_words))) AS touches,
+        arrayMap(one -> intDiv(toUInt32(one), 2), touches) AS way,
+        arrayMap(one -> toInt64(bitShiftRight(one, 208)), touches) AS times,
+        if(empty(near), 0, end_ms - toInt64(bitShiftRight(near[1], 208))) AS took_ms,
         -- Counted from the last touch, so that it is never nothing by nothing.
-        arrayMap(one -> exp2((one.1 - touches[-1].1) / 1000 / {half_life_s:UInt32}), touches) AS weights,
+        arrayMap(time -> exp2((time - times[-1]) / 1000 / {half_life_s:UInt32}), times) AS weights,
         arraySum(weights) AS weights_sum
     FROM
     (
         SELECT
-            if({stitched:UInt8} = 1, person_id, device_node) AS who,
-            -- The last is 2 for what converts, 1 for what is in another stage.
-            arraySort(groupArray((
-                toUnixTimestamp64Milli(occurred_at), seq, UUIDToNum(event_id),
-                toString(multiIf({by:String} = 'channel', channel, {by:String} = 'source', campaign_source, campaign_name)),
-                if({conversion:String} = '', (journey_stage != '') + (journey_stage = {to_stage:String}),
-                    2 * (name = {conversion:String} OR has(milestones, {conversion:String})))))) AS events,
-            arrayFill(mark -> mark > 0, arrayMap(one -> one.5, events)) AS marks,
+            who,
+            arraySort(groupArray(turn + word * 4 + mark)) AS events,
+            -- What each event is: 0 without a stage, 1 in another stage, 2 what converts; and what was before it.
+            arrayMap(one -> toUInt32(one) % 4, arrayFill(one -> toUInt32(one) % 4 > 0, events)) AS marks,
+            -- A turn with the word, and 1 for what is a conversion.
             arrayMap(
-                (one, before) -> (one.1, one.4, one.5 = 2 AND (before != 2 OR {conversion:String} != '')),
+                (one, before) -> bitShiftLeft(bitShiftRight(one, 32), 32) + intDiv(toUInt32(one), 4) * 2
+                    + (toUInt32(one) % 4 = 2 AND (before != 2 OR {conversion:String} != '')),
                 events, arrayPushFront(arrayPopBack(marks), 0)) AS steps
-        FROM journey_events
-        WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC') - toIntervalSecond({lookback_s:UInt32})
-            AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-            AND NOT throwIf({by:String} NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')
-            AND (
-                if({conversion:String} = '', journey_stage != '', name = {conversion:String} OR has(milestones, {conversion:String}))
-                OR multiIf({by:String} = 'channel', channel, {by:String} = 'source', campaign_source, campaign_name) != '')
-            AND who != 0
+        FROM
+        (
+            SELECT
+                if({stitched:UInt8} = 1, person_id, device_node) AS who,
+                turn,
+                toUInt32(transform(touched(toString(channel), toString(campaign_source), toString(campaign_name)), words, arrayEnumerate(words), 0)) AS word,
+                if({conversion:String} = '', (journey_stage != '') + (journey_stage = {to_stage:String}),
+                    2 * (name = {conversion:String} OR has(milestones, {conversion:String}))) AS mark
+            FROM journey_events
+            WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC') - toIntervalSecond({lookback_s:UInt32})
+                AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+                AND NOT throwIf({by:String} NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')
+                AND (mark != 0 OR word != 0) AND who != 0
+        )
         GROUP BY who
     )
-    ARRAY JOIN arrayReverseSplit(one -> one.3, steps) AS part
+    ARRAY JOIN arrayReverseSplit(one -> one % 2 = 1, steps) AS part
     WHERE (converted OR notEmpty(touches)) AND end_ms >= toUnixTimestamp64Milli(parseDateTime64BestEffort({since:String}, 3, 'UTC'))
 )
-GROUP BY path, converted
+GROUP BY way, converted
 ORDER BY converted DESC, paths DESC, path
 LIMIT {top:UInt32}

@@ -8,9 +8,15 @@
 -- went_to: the name of the first event after their last step that is not that step again, or, by left_to = 'channel', 'device' or 'stage',
 -- that of the first such event that has one. Empty: there was none within `window_s` of the last step. share: of those who left at
 -- this step. p50_s: since the last step. The `top` of each step.
-WITH ways AS
+WITH
+    (SELECT arrayPushFront(groupUniqArrayIf(what, what != ''), '') FROM (
+        SELECT toString(multiIf(
+            {left_to:String} = 'channel', channel, {left_to:String} = 'device', device_type, {left_to:String} = 'stage', journey_stage,
+            name = '', toString(type), toString(name))) AS what
+        FROM journey_events)) AS words,
+    ways AS
     (
-        SELECT who, part, reached, names[reached] AS name, toUnixTimestamp64Milli(times[-1]) AS last_ms, last_seq, UUIDToNum(last_event) AS last_made
+        SELECT who, part, reached, names[reached] AS name, last_turn, toInt64(bitShiftRight(last_turn, 208)) AS last_ms
         FROM funnel_ways(by = {by:String}, steps = {steps:Array(String)}, order = {order:String}, window_s = {window_s:UInt32},
             breakdown = {breakdown:String}, since = {since:String}, until = {until:String}, stitched = {stitched:UInt8})
         WHERE reached < length(names)
@@ -21,10 +27,10 @@ SELECT
     part,
     reached AS step,
     step_name AS name,
-    next.4 AS went_to,
+    words[if(next = 0, 1, toUInt32(next))] AS went_to,
     count() AS people,
     people / sum(people) OVER (PARTITION BY part, step) AS share,
-    if(went_to = '', NULL, quantileExact(0.5)((next.1 - last_ms) / 1000)) AS p50_s
+    if(went_to = '', NULL, quantileExact(0.5)((toInt64(bitShiftRight(next, 208)) - last_ms) / 1000)) AS p50_s
 FROM
 (
     SELECT
@@ -34,24 +40,22 @@ FROM
         any(ways.name) AS step_name,
         any(ways.last_ms) AS last_ms,
         minIf(
-            (happened.at, happened.seq, happened.made, happened.what),
-            happened.what != '' AND happened.at - ways.last_ms <= toInt64({window_s:UInt32}) * 1000
-                AND (happened.at, happened.seq, happened.made) > (ways.last_ms, ways.last_seq, ways.last_made)
+            happened.turn + happened.word,
+            happened.word > 1 AND happened.turn > ways.last_turn
+                AND toInt64(bitShiftRight(happened.turn, 208)) - ways.last_ms <= toInt64({window_s:UInt32}) * 1000
                 AND NOT multiIf({by:String} = 'event', happened.name = ways.name, {by:String} = 'stage', happened.journey_stage = ways.name,
                     has(happened.milestones, ways.name))) AS next
     FROM
     (
         SELECT
             if({stitched:UInt8} = 1, person_id, device_node) AS who,
-            toUnixTimestamp64Milli(occurred_at) AS at,
-            seq,
-            UUIDToNum(event_id) AS made,
+            turn,
             name,
             journey_stage,
             milestones,
-            toString(multiIf(
+            toUInt32(transform(toString(multiIf(
                 {left_to:String} = 'channel', channel, {left_to:String} = 'device', device_type, {left_to:String} = 'stage', journey_stage,
-                name = '', toString(type), toString(name))) AS what
+                name = '', toString(type), toString(name))), words, arrayEnumerate(words), 0)) AS word
         FROM journey_events
         WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
             AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')

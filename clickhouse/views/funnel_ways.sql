@@ -1,7 +1,7 @@
 -- name: funnel_ways
 -- Which way each person went through a funnel: how far, when each step was done, and with which event it ended.
 -- parameters: by String = stage, steps Array(String) = , order String = ordered, window_s UInt32 = 2592000, breakdown String = , since String = 1970-01-01, until String = 2100-01-01, stitched UInt8 = 1
--- returns: who UInt64, part String, names Array(String), reached UInt16, times Array(DateTime64(3, 'UTC')), last_seq UInt64, last_event UUID
+-- returns: who UInt64, part String, names Array(String), reached UInt16, times Array(DateTime64(3, 'UTC')), last_turn Int256
 -- reads: journey_stages, journey_milestones, journey_events
 --
 -- by: `stage`, `milestone` or `event`; without steps, all stages or milestones in their order. order: `ordered`, other things may come
@@ -23,48 +23,59 @@ WITH
         )
     ) AS wanted,
     toInt64({window_s:UInt32}) * 1000 AS window_ms,
+    -- What may be a step, and for each a bit for every step that it is.
+    arrayPushBack(arrayDistinct(wanted), '') AS labels,
+    arrayMap(label -> arraySum(arrayMap((one, place) -> if(one = label, bitShiftLeft(toUInt64(1), place - 1), 0), wanted, arrayEnumerate(wanted))), labels) AS label_bits,
+    (SELECT groupUniqArray(toString(multiIf(
+        {breakdown:String} = 'device', device_type, {breakdown:String} = 'channel', channel,
+        {breakdown:String} = 'source', campaign_source, {breakdown:String} = 'campaign', campaign_name,
+        {breakdown:String} = 'country', country, ''))) FROM journey_events) AS parts,
     -- The events of the steps, each with a bit for every step that it can be.
     done AS
     (
         SELECT
             if({stitched:UInt8} = 1, person_id, device_node) AS who,
-            toUnixTimestamp64Milli(occurred_at) AS at,
-            seq,
-            UUIDToNum(event_id) AS made,
-            arraySum(arrayMap((one, place) -> if(
-                multiIf({by:String} = 'event', name = one, {by:String} = 'stage', journey_stage = one, has(milestones, one)),
-                bitShiftLeft(toUInt64(1), place - 1), 0), wanted, arrayEnumerate(wanted))) AS bits,
-            toString(multiIf(
+            turn,
+            toUInt32(if({by:String} = 'milestone',
+                arrayReduce('groupBitOr', arrayMap(one -> toUInt64(transform(toString(one), labels, label_bits, 0)), milestones)),
+                transform(if({by:String} = 'event', name, journey_stage), labels, label_bits, 0))) AS bits,
+            toUInt32(transform(toString(multiIf(
                 {breakdown:String} = 'device', device_type, {breakdown:String} = 'channel', channel,
                 {breakdown:String} = 'source', campaign_source, {breakdown:String} = 'campaign', campaign_name,
-                {breakdown:String} = 'country', country, '')) AS part
+                {breakdown:String} = 'country', country, '')), parts, arrayEnumerate(parts), 0)) AS part
         FROM journey_events
         WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
             AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
             AND NOT throwIf({by:String} NOT IN ('stage', 'milestone', 'event'), 'by is stage, milestone or event')
             AND NOT throwIf({order:String} NOT IN ('ordered', 'strict', 'any'), 'order is ordered, strict or any')
             AND NOT throwIf({breakdown:String} NOT IN ('', 'device', 'channel', 'source', 'campaign', 'country'), 'breakdown is device, channel, source, campaign or country, or empty')
-            AND multiIf({by:String} = 'event', has(wanted, name), {by:String} = 'stage', has(wanted, journey_stage), hasAny(milestones, wanted))
-            AND who != 0
+            AND NOT throwIf(length(wanted) > 32, 'a funnel has 32 steps at most')
+            AND bits != 0 AND who != 0
     ),
     ways AS
     (
         SELECT
             who,
             events,
+            firsts,
             times,
-            -- Step by step: for each event, the way that ends with it as this step; and the first of the longest ways so far.
+            -- Step by step: of each event, when the way that ends with it as this step began (0: there is none), and which event came
+            -- before it; and the first event by which most steps were done.
             arrayFold(
                 (reached, step) -> (
                     (arrayMap(
-                        (bits, at, place, before) -> if(
-                            bitTest(bits, step) AND notEmpty(before) AND at - times[before[1]] <= window_ms,
-                            arrayPushBack(before, place), emptyArrayUInt32()),
-                        masks, times, arrayEnumerate(masks),
-                        arrayPushFront(arrayPopBack(
-                            if({order:String} = 'strict', reached.1, arrayFill(way -> notEmpty(way), reached.1))), emptyArrayUInt32())) AS ways),
-                    if(arrayExists(way -> notEmpty(way), ways), arrayFirst(way -> notEmpty(way), ways), reached.2)),
-                range(1, steps), (firsts, arrayFirst(way -> notEmpty(way), firsts))).2 AS in_order,
+                        (bits, at, began) -> if(bitTest(bits, step) AND began > 0 AND at - began <= window_ms, began, 0),
+                        masks, times, arrayPushFront(arrayPopBack(
+                            if({order:String} = 'strict', reached.1, arrayFill(began -> began > 0, reached.1))), 0)) AS begans),
+                    arrayPushBack(reached.2, arrayPushFront(arrayPopBack(arrayFill(place -> place > 0,
+                        arrayMap((began, place) -> if(began > 0, place, 0), reached.1, arrayEnumerate(masks)))), 0)),
+                    if(arrayExists(began -> began > 0, begans), arrayPushBack(reached.3, toUInt32(arrayFirstIndex(began -> began > 0, begans))), reached.3)),
+                range(1, possible),
+                (arrayMap((bits, at) -> if(bitTest(bits, 0), at, 0), masks, times), CAST([], 'Array(Array(UInt32))'),
+                    [toUInt32(arrayFirstIndex(bits -> bitTest(bits, 0), masks))])) AS reached,
+            arrayReverse(arrayFold(
+                (way, before) -> arrayPushBack(way, before[way[-1]]),
+                arrayReverse(arraySlice(reached.2, 1, length(reached.3) - 1)), [reached.3[-1]])) AS in_order,
             -- The first event by which most of the steps were done within the window that ends with it, and when each was done last.
             arrayFold(
                 (counts, step) -> arrayMap(
@@ -75,28 +86,30 @@ WITH
             arraySort(arrayFilter(last -> last > 0 AND times[end] - times[last] <= window_ms,
                 arrayMap(step -> toUInt32(arrayLastIndex((bits, number) -> bitTest(bits, step) AND number <= end, masks, arrayEnumerate(masks))),
                     range(steps)))) AS in_any,
-            if({order:String} = 'any', in_any, in_order) AS way,
-            steps
+            if({order:String} = 'any', in_any, in_order) AS way
         FROM
         (
             SELECT
                 who,
-                arraySort(groupArray((at, seq, made, bits, part))) AS events,
-                arrayMap(one -> one.1, events) AS times,
-                arrayMap(one -> one.4, events) AS masks,
-                arrayMap((bits, place) -> if(bitTest(bits, 0), [place], emptyArrayUInt32()), masks, arrayEnumerate(masks)) AS firsts,
-                length(wanted) AS steps
+                arraySort(groupArray(turn + bits)) AS events,
+                -- Which part an event is in is asked of one that begins a way.
+                arraySort(groupArrayIf(turn + part, {breakdown:String} != '' AND ({order:String} = 'any' OR bitTest(bits, 0)))) AS firsts,
+                arrayMap(one -> toInt64(bitShiftRight(one, 208)), events) AS times,
+                arrayMap(one -> toUInt32(one), events) AS masks,
+                length(wanted) AS steps,
+                -- Steps without a gap that were done at all, in whatever order: nobody gets further.
+                groupBitOr(toUInt64(bits)) AS all_bits,
+                bitCount(bitXor(all_bits, all_bits + 1)) - 1 AS possible
             FROM done
             GROUP BY who
-            HAVING {order:String} = 'any' OR bitTest(groupBitOr(bits), 0)
+            HAVING {order:String} = 'any' OR bitTest(all_bits, 0)
         )
     )
 SELECT
     who,
-    events[way[1]].5 AS part,
+    if({breakdown:String} = '', '', parts[toUInt32(arrayFirst(one -> one >= bitShiftLeft(bitShiftRight(events[way[1]], 32), 32), firsts))]) AS part,
     wanted AS names,
     toUInt16(length(way)) AS reached,
     arrayMap(place -> fromUnixTimestamp64Milli(times[place], 'UTC'), way) AS times,
-    events[way[-1]].2 AS last_seq,
-    toUUID(UUIDNumToString(events[way[-1]].3)) AS last_event
+    events[way[-1]] AS last_turn
 FROM ways

@@ -13,7 +13,7 @@ WITH
     toUnixTimestamp64Milli(least(parseDateTime64BestEffort({until:String}, 3, 'UTC'), now64(3, 'UTC'))) AS now_ms,
     toInt64({period_s:UInt32}) * 1000 AS period_ms
 SELECT
-    toDateTime(floor((first.1 - 345600000) / period_ms) * {period_s:UInt32} + 345600, 'UTC') AS cohort,
+    toDateTime(floor((began_ms - 345600000) / period_ms) * {period_s:UInt32} + 345600, 'UTC') AS cohort,
     toUInt16(number) AS period,
     count() AS people,
     countIf(if({kind:String} = 'rolling', arrayExists(one -> one >= number, visits), has(visits, number))) AS returned,
@@ -21,24 +21,27 @@ SELECT
 FROM
 (
     SELECT
-        arraySort(groupArray((
-            toUnixTimestamp64Milli(occurred_at), seq, UUIDToNum(event_id),
-            {began:String} = '' OR name = {began:String} OR has(milestones, {began:String}),
-            {came_back:String} = '' OR name = {came_back:String} OR has(milestones, {came_back:String})))) AS events,
-        arrayFirst(one -> one.4, events) AS first,
-        arrayDistinct(arrayMap(one -> intDiv(one.1 - first.1, period_ms),
-            arrayFilter(one -> one.5 AND (one.1, one.2, one.3) > (first.1, first.2, first.3), events))) AS visits
-    FROM journey_events
-    WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
-        AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-        AND NOT throwIf({kind:String} NOT IN ('classic', 'rolling'), 'kind is classic or rolling')
-        AND ({began:String} = '' OR {came_back:String} = '' OR name IN ({began:String}, {came_back:String})
-            OR hasAny(milestones, [{began:String}, {came_back:String}]))
-        AND if({stitched:UInt8} = 1, person_id, device_node) != 0
-    GROUP BY if({stitched:UInt8} = 1, person_id, device_node)
-    HAVING first.4
+        minIf(turn, begins) AS began,
+        toInt64(bitShiftRight(began, 208)) AS began_ms,
+        arrayDistinct(arrayMap(one -> intDiv(toInt64(bitShiftRight(one, 208)) - began_ms, period_ms),
+            arrayFilter(one -> one > began, groupArrayIf(turn, comes_back)))) AS visits
+    FROM
+    (
+        SELECT
+            if({stitched:UInt8} = 1, person_id, device_node) AS who,
+            turn,
+            {began:String} = '' OR name = {began:String} OR has(milestones, {began:String}) AS begins,
+            {came_back:String} = '' OR name = {came_back:String} OR has(milestones, {came_back:String}) AS comes_back
+        FROM journey_events
+        WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
+            AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+            AND NOT throwIf({kind:String} NOT IN ('classic', 'rolling'), 'kind is classic or rolling')
+            AND (begins OR comes_back) AND who != 0
+    )
+    GROUP BY who
+    HAVING max(begins)
 )
 ARRAY JOIN range({periods:UInt16}) AS number
-WHERE first.1 + (number + 1) * period_ms <= now_ms
+WHERE began_ms + (number + 1) * period_ms <= now_ms
 GROUP BY cohort, period
 ORDER BY cohort, period

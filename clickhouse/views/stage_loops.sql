@@ -8,26 +8,29 @@
 -- entry into a stage where the person was before, and p50_s and p90_s are the seconds since they had left it. A regression is an entry
 -- from a stage that journey.toml places later, whether they were there before or had skipped it.
 WITH
+    -- The stages of journey.toml in their order, then what else is used as one: an event's stage is a place in this list, 0 for none.
     (SELECT arrayMap(one -> toString(one.2), arraySort(groupArray((position, stage)))) FROM journey_stages) AS known,
+    arrayConcat(known, arraySort((SELECT groupUniqArrayIf(toString(stage), stage != '' AND NOT has(known, stage)) FROM journey_events))) AS stages,
+    -- Each entry of a stage as a turn with the stage's place.
     entered AS
     (
         SELECT
             who,
-            arrayFilter((one, place) -> place = 1 OR one.4 != events[place - 1].4, events, arrayEnumerate(events)) AS entries
+            arraySort(groupArray(turn + place)) AS events,
+            arrayMap(one -> toUInt32(one), events) AS places,
+            arrayFilter((one, place, before) -> place != before, events, places, arrayPushFront(arrayPopBack(places), 0)) AS entries
         FROM
         (
-            SELECT
-                if({stitched:UInt8} = 1, person_id, device_node) AS who,
-                arraySort(groupArray((toUnixTimestamp64Milli(occurred_at), seq, UUIDToNum(event_id), toString(journey_stage)))) AS events
+            SELECT if({stitched:UInt8} = 1, person_id, device_node) AS who, turn, toUInt32(transform(journey_stage, stages, arrayEnumerate(stages), 0)) AS place
             FROM journey_events
             WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
                 AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-                AND journey_stage != '' AND who != 0
-            GROUP BY who
+                AND place != 0 AND who != 0
         )
+        GROUP BY who
     )
 SELECT
-    came.1 AS stage,
+    stages[came.1] AS stage,
     uniqExact(who) AS people,
     count() AS entries,
     uniqExactIf(who, came.2 >= 0) AS looped,
@@ -41,17 +44,17 @@ FROM
 (
     SELECT
         who,
-        arrayMap(one -> one.4, entries) AS stages,
-        arrayMap(one -> one.1, entries) AS times,
+        arrayMap(one -> toUInt32(one), entries) AS places,
+        -- Stage by stage, so that an entry's last one into the same stage stands right before it.
+        arraySort(arrayMap(
+            (one, place, before, next) -> (place, toInt64(bitShiftRight(one, 208)), one, before, toInt64(bitShiftRight(next, 208))),
+            entries, places, arrayPushFront(arrayPopBack(places), 0), arrayPushBack(arrayPopFront(entries), 0))) AS by_stage,
         -- The stage, how long they had been away from it (-1: never there before), and whether they came from a later one.
-        arrayMap((name, at, place) -> (
-            name,
-            if(indexOf(stages, name) = place, -1,
-                at - times[arrayLastIndex((one, earlier) -> earlier < place AND one = name, stages, arrayEnumerate(stages)) + 1]),
-            indexOf(known, name) > 0 AND indexOf(known, stages[place - 1]) > indexOf(known, name)
-        ), stages, times, arrayEnumerate(stages)) AS came_all
+        arrayMap(
+            (one, last) -> (one.1, if(one.1 = last.1, one.2 - last.5, -1), one.4 > one.1 AND one.4 <= length(known)),
+            by_stage, arrayPushFront(arrayPopBack(by_stage), (0, 0, 0, 0, 0))) AS came_all
     FROM entered
 )
 ARRAY JOIN came_all AS came
-GROUP BY stage
-ORDER BY if(indexOf(known, stage) = 0, 65535, indexOf(known, stage)), stage
+GROUP BY came.1
+ORDER BY came.1

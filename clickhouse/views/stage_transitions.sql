@@ -8,36 +8,47 @@
 -- a loop is counted once in people and every time in transitions. direction: `forward` to the next stage, `skip` further on, `back`,
 -- or `unknown` where journey.toml does not have one of the two.
 WITH
+    -- The stages of journey.toml in their order, then what else is used as one: an event's stage is a place in this list, 0 for none.
     (SELECT arrayMap(one -> toString(one.2), arraySort(groupArray((position, stage)))) FROM journey_stages) AS known,
+    arrayConcat(known, arraySort((SELECT groupUniqArrayIf(toString(stage), stage != '' AND NOT has(known, stage)) FROM journey_events))) AS stages,
+    -- Each entry of a stage as a turn with the stage's place.
     entered AS
     (
         SELECT
             who,
-            arrayFilter((one, place) -> place = 1 OR one.4 != events[place - 1].4, events, arrayEnumerate(events)) AS entries
+            arraySort(groupArray(turn + place)) AS events,
+            arrayMap(one -> toUInt32(one), events) AS places,
+            arrayFilter((one, place, before) -> place != before, events, places, arrayPushFront(arrayPopBack(places), 0)) AS entries
         FROM
         (
-            SELECT
-                if({stitched:UInt8} = 1, person_id, device_node) AS who,
-                arraySort(groupArray((toUnixTimestamp64Milli(occurred_at), seq, UUIDToNum(event_id), toString(journey_stage)))) AS events
+            SELECT if({stitched:UInt8} = 1, person_id, device_node) AS who, turn, toUInt32(transform(journey_stage, stages, arrayEnumerate(stages), 0)) AS place
             FROM journey_events
             WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
                 AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-                AND journey_stage != '' AND who != 0
-            GROUP BY who
+                AND place != 0 AND who != 0
         )
+        GROUP BY who
     )
 SELECT
-    left.4 AS from_stage,
-    came.4 AS to_stage,
+    stages[left_place] AS from_stage,
+    stages[came_place] AS to_stage,
     multiIf(
-        indexOf(known, from_stage) = 0 OR indexOf(known, to_stage) = 0, 'unknown',
-        indexOf(known, to_stage) = indexOf(known, from_stage) + 1, 'forward',
-        indexOf(known, to_stage) > indexOf(known, from_stage), 'skip', 'back') AS direction,
+        greatest(left_place, came_place) > length(known), 'unknown',
+        came_place = left_place + 1, 'forward',
+        came_place > left_place, 'skip', 'back') AS direction,
     uniqExact(who) AS people,
     count() AS transitions,
-    quantileExact(0.5)((came.1 - left.1) / 1000) AS p50_s,
-    quantileExact(0.9)((came.1 - left.1) / 1000) AS p90_s
-FROM entered
-ARRAY JOIN arrayPopBack(entries) AS left, arrayPopFront(entries) AS came
-GROUP BY from_stage, to_stage
+    quantileExact(0.5)(took_ms / 1000) AS p50_s,
+    quantileExact(0.9)(took_ms / 1000) AS p90_s
+FROM
+(
+    SELECT
+        who,
+        toUInt32(left) AS left_place,
+        toUInt32(came) AS came_place,
+        toInt64(bitShiftRight(came, 208)) - toInt64(bitShiftRight(left, 208)) AS took_ms
+    FROM entered
+    ARRAY JOIN arrayPopBack(entries) AS left, arrayPopFront(entries) AS came
+)
+GROUP BY left_place, came_place
 ORDER BY people DESC, transitions DESC, from_stage, to_stage

@@ -13,6 +13,11 @@
 WITH
     (rate, number, z, side) -> (rate + z * z / 2 / number + side * z * sqrt((rate * (1 - rate) + z * z / 4 / number) / number)) / (1 + z * z / number) AS wilson,
     (SELECT arrayMap(one -> toString(one.2), arraySort(groupArray((position, stage)))) FROM journey_stages) AS known,
+    (channel, device_type, source, campaign, content, url) -> multiIf(
+        {by:String} = 'channel', channel, {by:String} = 'device', device_type, {by:String} = 'source', source,
+        {by:String} = 'campaign', campaign, {by:String} = 'content', content, cutQueryStringAndFragment(url)) AS named,
+    (SELECT arrayFilter(one -> one != '', groupUniqArray(named(toString(channel), toString(device_type), toString(campaign_source),
+        toString(campaign_name), toString(campaign.content), page.url))) FROM journey_events) AS words,
     counted AS
     (
         SELECT
@@ -20,8 +25,8 @@ WITH
             part,
             count() AS n1,
             sum(went_on) AS x1,
-            sumIf(n1, part = '') OVER (PARTITION BY place) - n1 AS n2,
-            sumIf(x1, part = '') OVER (PARTITION BY place) - x1 AS x2,
+            sumIf(n1, part = 0) OVER (PARTITION BY place) - n1 AS n2,
+            sumIf(x1, part = 0) OVER (PARTITION BY place) - x1 AS x2,
             x1 / n1 AS p1,
             if(n2 = 0, 0, x2 / n2) AS p2
         FROM
@@ -29,10 +34,11 @@ WITH
             SELECT
                 place,
                 later > 0 AS went_on,
-                arrayMap(one -> one.5, arrayFilter(one -> one.4 = place AND one.5 != '',
+                arrayMap(one -> intDiv(one, length(known) + 1), arrayFilter(
+                    one -> one % (length(known) + 1) = place AND one > length(known),
                     arraySlice(events, began, if(went_on, later, length(events) + 1) - began))) AS all_parts,
-                -- The empty one stands for everybody at the stage.
-                arrayPushFront(if({met:String} = 'any', arrayDistinct(all_parts), arraySlice(all_parts, 1, 1)), '') AS parts
+                -- 0 stands for everybody at the stage.
+                arrayPushFront(if({met:String} = 'any', arrayDistinct(all_parts), arraySlice(all_parts, 1, 1)), 0) AS parts
             FROM
             (
                 SELECT
@@ -43,21 +49,25 @@ WITH
                 FROM
                 (
                     SELECT
-                        arraySort(groupArray((
-                            toUnixTimestamp64Milli(occurred_at), seq, UUIDToNum(event_id), indexOf(known, toString(journey_stage)),
-                            toString(multiIf(
-                                {by:String} = 'channel', channel, {by:String} = 'device', device_type,
-                                {by:String} = 'source', campaign_source, {by:String} = 'campaign', campaign_name,
-                                {by:String} = 'content', campaign.content, cutQueryStringAndFragment(page.url)))))) AS events,
-                        arrayMap(one -> one.4, events) AS places
-                    FROM journey_events
-                    WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
-                        AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
-                        AND NOT throwIf({by:String} NOT IN ('channel', 'device', 'source', 'campaign', 'content', 'page'),
-                            'by is channel, device, source, campaign, content or page')
-                        AND NOT throwIf({met:String} NOT IN ('first', 'any'), 'met is first or any')
-                        AND has(known, journey_stage) AND if({stitched:UInt8} = 1, person_id, device_node) != 0
-                    GROUP BY if({stitched:UInt8} = 1, person_id, device_node)
+                        arrayMap(one -> toUInt32(one), arraySort(groupArray(turn + word * (length(known) + 1) + place))) AS events,
+                        arrayMap(one -> one % (length(known) + 1), events) AS places
+                    FROM
+                    (
+                        SELECT
+                            if({stitched:UInt8} = 1, person_id, device_node) AS who,
+                            turn,
+                            toUInt32(transform(journey_stage, known, arrayEnumerate(known), 0)) AS place,
+                            toUInt32(transform(named(toString(channel), toString(device_type), toString(campaign_source), toString(campaign_name),
+                                toString(campaign.content), page.url), words, arrayEnumerate(words), 0)) AS word
+                        FROM journey_events
+                        WHERE occurred_at >= parseDateTime64BestEffort({since:String}, 3, 'UTC')
+                            AND occurred_at < parseDateTime64BestEffort({until:String}, 3, 'UTC')
+                            AND NOT throwIf({by:String} NOT IN ('channel', 'device', 'source', 'campaign', 'content', 'page'),
+                                'by is channel, device, source, campaign, content or page')
+                            AND NOT throwIf({met:String} NOT IN ('first', 'any'), 'met is first or any')
+                            AND place != 0 AND who != 0
+                    )
+                    GROUP BY who
                 )
                 ARRAY JOIN arrayDistinct(places) AS place
                 WHERE place < length(known)
@@ -68,7 +78,7 @@ WITH
     )
 SELECT
     known[place] AS stage,
-    part,
+    words[counted.part] AS part,
     n1 AS people,
     p1 AS rate,
     toUInt64(n2) AS rest_people,
@@ -79,5 +89,5 @@ SELECT
     multiIf(ifNull(upper < 0, 0), 'under', ifNull(lower > 0, 0), 'over', '') AS verdict,
     -difference * n1 AS missing
 FROM counted
-WHERE part != ''
+WHERE counted.part != 0
 ORDER BY place, upper, part

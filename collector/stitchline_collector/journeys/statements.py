@@ -16,6 +16,12 @@ _FLAT = (
     "campaign.source AS campaign_source, campaign.medium AS campaign_medium, campaign.name AS campaign_name, "
     "geo.country AS country, sdk.name AS sdk_name, sdk.version AS sdk_version"
 )
+# Arrays of one number are gathered and sorted in two thirds of the time that arrays of tuples take. 48 bits of time, 48 of seq, 128 of
+# the id, and 32 that are free for what a question wants to know of the event.
+_TURN = (
+    "bitShiftLeft(toInt256(toUnixTimestamp64Milli(occurred_at)), 208) + "
+    "bitShiftLeft(toInt256(least(seq, 281474976710655)), 160) + bitShiftLeft(toInt256(toUInt128(event_id)), 32) AS turn"
+)
 _LABELS = "Array(LowCardinality(String))"
 
 
@@ -36,7 +42,7 @@ def statements(database: str, journey: Journey, person_events: str) -> list[str]
     derived = _derived_stage(journey)
     columns = (
         f"{derived} AS derived_stage, CAST(if(stage != '', stage, derived_stage), 'LowCardinality(String)') AS journey_stage, "
-        f"{_milestones(journey.milestones)} AS milestones, {_FLAT}"
+        f"{_milestones(journey.milestones)} AS milestones, {_FLAT}, {_TURN}"
     )
     return [
         f"CREATE OR REPLACE VIEW {database}.journey_stages AS {_stages(journey)}",
