@@ -50,6 +50,7 @@ from .settings import Settings
 from .stitch import Errand, Progress, Stitcher
 from .warehouse import Warehouse
 
+PULSE_EVERY_S = 1.0
 BACKLOG = 1024
 log = logging.getLogger(__name__)
 
@@ -295,26 +296,38 @@ class Part(Protocol):
         """End in good order."""
 
 
-def run(make: Callable[[], Part], announce: Callable[[int], None], until: int | None = None) -> None:
+def run(
+    make: Callable[[], Part],
+    announce: Callable[[int], None],
+    until: int | None = None,
+    pulse: Callable[[], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         make: Makes what is served.
         announce: Told its port when it listens.
         until: A file that can be read when it is time to stop.
+        pulse: Called every `PULSE_EVERY_S` as long as the event loop runs.
     """
     try:
         import uvloop  # a quarter more small requests; the same at 50 events a request
 
-        uvloop.run(_serve(make, announce, until))
+        uvloop.run(_serve(make, announce, until, pulse))
     except ImportError:
-        asyncio.run(_serve(make, announce, until))
+        asyncio.run(_serve(make, announce, until, pulse))
 
 
-async def _serve(make: Callable[[], Part], announce: Callable[[int], None], until: int | None) -> None:
+async def _serve(
+    make: Callable[[], Part],
+    announce: Callable[[int], None],
+    until: int | None,
+    pulse: Callable[[], None] | None,
+) -> None:
     part = make()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    beating = asyncio.create_task(_beat(pulse), name="pulse") if pulse else None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if until is not None:
@@ -330,6 +343,14 @@ async def _serve(make: Callable[[], Part], announce: Callable[[int], None], unti
         loop.remove_reader(until)
     log.info("stopping")
     await part.stop()
+    if beating:
+        beating.cancel()
+
+
+async def _beat(pulse: Callable[[], None]) -> None:
+    while True:
+        pulse()
+        await asyncio.sleep(PULSE_EVERY_S)
 
 
 async def listen(

@@ -100,6 +100,10 @@ _TABLE: dict[str, _Documented] = {
         "Above it, over bursts of ten seconds, an address (of IPv6 a network of 64 bits) is answered 429, whatever its keys; 0 is no"
         " limit. Server keys are exempt.",
     ),
+    "hang_timeout_s": _doc(
+        60.0,
+        "With `workers` above 1: seconds that a process may stand still until it is killed and started again.",
+    ),
     "max_wait_s": _doc(
         2.0,
         "Longest time a request waits for its turn when more comes than can be taken; what would wait longer is answered 503 at once."
@@ -173,6 +177,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retention: Retention
     geo_database: str
     max_events_per_s_per_address: Annotated[int, Meta(ge=0)]
+    hang_timeout_s: Seconds
     max_wait_s: Annotated[float, Meta(ge=0)]
     trusted_proxies: tuple[str, ...]
     proxy_header: ProxyHeader

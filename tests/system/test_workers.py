@@ -130,6 +130,21 @@ def test_an_app_does_not_notice_that_workers_are_killed(
     several.sql_until("SELECT count(), uniqExact(properties.n) FROM events", [[sent, sent]], WITHIN_S)
 
 
+@pytest.mark.parametrize("name", ["worker 1", "loader"])
+def test_a_process_that_hangs_is_killed_and_started_again(
+    collector: Callable[..., CollectorProcess], name: str
+) -> None:
+    several = collector("--workers", "2", env={"STITCHLINE_HANG_TIMEOUT_S": "5"})
+    several.send(event())
+    pid = processes(several)[name]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: processes(several)[name] != pid, f"{name} is started again")
+    assert f"{name}, process {pid}, hangs" in several.log()
+    for _ in range(20):
+        several.send(event())
+    several.sql_until("SELECT count() FROM events", [[21]], WITHIN_S)
+
+
 def test_workers_take_events_while_the_loader_stands_still(
     collector: Callable[..., CollectorProcess],
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import mmap
 import os
 import select
 import shutil
@@ -48,6 +49,10 @@ class Child:
         name: In the log.
         make: Makes what it serves; called in the child.
         worker: Which of the workers it is, None for the loader.
+
+    Attributes:
+        pulse: Shared memory whose one number the process changes while its event loop runs.
+        silent_s: How long it has not changed; the parent's own stops do not count.
     """
 
     def __init__(self, name: str, make: Callable[[], Part], worker: int | None = None) -> None:
@@ -58,6 +63,20 @@ class Child:
         self.started_at = 0.0
         self.due_at = 0.0
         self.failures = 0
+        self.pulse = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
+        self.seen = 0
+        self.silent_s = 0.0
+
+    def beat(self) -> None:
+        """Say that it runs; called in the process."""
+        self.pulse[0] += 1
+
+    def watch(self, passed_s: float) -> None:
+        """Note whether it has said so; called by the parent."""
+        if self.pulse[0] == self.seen:
+            self.silent_s += passed_s
+        else:
+            self.seen, self.silent_s = self.pulse[0], 0.0
 
 
 class Parent:
@@ -95,7 +114,8 @@ class Parent:
             if not self._stop:
                 announce(self._sockets[0].getsockname()[1])
             while not self._stop:
-                self._wait(_TICK_S)
+                waited_s = self._wait(_TICK_S)
+                self._end_hung(min(waited_s, 2 * _TICK_S))
                 self._restart()
         finally:
             self._end_all()
@@ -154,11 +174,13 @@ class Parent:
     def _on_stop(self, *_: object) -> None:
         self._stop = True
 
-    def _wait(self, timeout_s: float) -> None:
-        """Sleep until a signal comes."""
+    def _wait(self, timeout_s: float) -> float:
+        """Sleep until a signal comes; returns how long."""
+        began = time.monotonic()
         select.select([self._wake_r], [], [], timeout_s)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_r, 4096)
+        return time.monotonic() - began
 
     def _wait_for_predecessors(self) -> None:
         """Let the children of a parent that was killed end: they have the port and the engine's folder."""
@@ -186,6 +208,15 @@ class Parent:
                             raise StartFailed(f"{child.name} did not start")
                     os.close(ready_r)
 
+    def _end_hung(self, passed_s: float) -> None:
+        """Kill who does not answer any more: what it has acknowledged is on disk, and who waits for it is heard by its successor."""
+        for child in self._children:
+            child.watch(passed_s)
+            if child.pid and child.silent_s > self._settings.hang_timeout_s:
+                log.error("%s, process %d, hangs for %.0f s: killed", child.name, child.pid, child.silent_s)
+                os.kill(child.pid, signal.SIGKILL)
+                child.silent_s = 0.0
+
     def _restart(self) -> None:
         """Note who died, and start again who is due."""
         now = time.monotonic()
@@ -206,7 +237,7 @@ class Parent:
         ready_r, ready_w = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        child.started_at = time.monotonic()
+        child.started_at, child.silent_s = time.monotonic(), 0.0
         child.pid = os.fork()
         if child.pid == 0:
             self._be(child, ready_w)
@@ -229,7 +260,7 @@ class Parent:
                 with contextlib.suppress(OSError):  # nobody waits for it
                     os.write(ready_w, b"1")
 
-            run(child.make, listens, self._alive_r)
+            run(child.make, listens, self._alive_r, child.beat)
             status = 0
         except BaseException as error:
             log.error("%s: %s", child.name, error, exc_info=not isinstance(error, (OSError, ValueError)))  # noqa: TRY400
