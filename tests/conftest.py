@@ -1,6 +1,7 @@
 """What every test may ask for: a migrated ClickHouse of both kinds, and real collector processes.
 
-A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`; each run has a database of its own.
+A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`, and in `tests/views` a third time, as `[cluster]`:
+on two shards; each run has a database of its own.
 The embedded engine allows one folder per process, so the tests' own is opened once, here.
 """
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from stitchline_collector.engine import Engine
+from tests.clickhouse_cluster import ClickHouseCluster
 from tests.clickhouse_server import ClickHouseServer, ServerMissing, library
 from tests.databases import Template, drop, migrated_folder, new_name, quick_folder
 from tests.processes import CollectorProcess
@@ -61,6 +63,20 @@ def clickhouse_server(databases: Path) -> Iterator[ClickHouseServer]:
 
 
 @pytest.fixture(scope="session")
+def clickhouse_cluster(databases: Path) -> Iterator[ClickHouseCluster]:
+    """Two shards that all tests share which are not only for one machine; a test that kills a shard starts its own."""
+    with ClickHouseCluster(databases / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def cluster_template(clickhouse_cluster: ClickHouseCluster) -> Iterator[Template]:
+    """What a migrated database is on the cluster."""
+    with Engine.open(clickhouse_cluster.dsn(new_name())) as engine, closing(Template(engine)) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
 def embedded_folder(databases: Path) -> Iterator[Path]:
     """The one folder of the embedded engine inside this process, kept open for the whole run."""
     folder = databases / "embedded"
@@ -100,6 +116,8 @@ def flavour(request: pytest.FixtureRequest) -> str:
 def _empty(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
     if flavour == "embedded":
         dsn = f"chdb://{request.getfixturevalue('embedded_folder')}"
+    elif flavour == "cluster":
+        dsn = request.getfixturevalue("clickhouse_cluster").dsn()
     else:
         dsn = request.getfixturevalue("clickhouse_server").dsn()
     with Engine.open(dsn, database=new_name()) as engine:

@@ -64,9 +64,10 @@ def new_name() -> str:
 
 def drop(engine: Engine) -> None:
     """Drop an engine's database, if it was made."""
-    session = engine.session(database="default")
-    session.command(f"DROP DATABASE IF EXISTS {engine.database} SYNC")
-    session.close()
+    for number in range(engine.shards):
+        session = engine.session(database="default", shard=number)
+        session.command(f"DROP DATABASE IF EXISTS {engine.database} SYNC")
+        session.close()
 
 
 def migrated_folder(folder: Path) -> Path:
@@ -86,7 +87,25 @@ class Template:
         migrate.apply(engine)
         prepare(engine)
         self._database = engine.database
-        session = engine.session()
+        self._shards = [_Shard(engine, number) for number in range(engine.shards)]
+
+    def copy_to(self, engine: Engine) -> None:
+        """Make the engine's database, as `migrate.apply` would."""
+        for shard in self._shards:
+            shard.copy_to(engine.database)
+
+    def close(self) -> None:
+        """Close its connections; the engine must still be open."""
+        for shard in self._shards:
+            shard.close()
+
+
+class _Shard:
+    """What of a template lies on one server."""
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._database = engine.database
+        session = engine.session(shard=number)
         made: dict[str, str] = dict(
             session.query(
                 "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
@@ -95,19 +114,17 @@ class Template:
         self._statements = [made[name] for name in self._in_order(made)]
         self._filled = self._tables_with_rows(session)
         session.close()
-        self._session = engine.session(database="default")
+        self._session = engine.session(database="default", shard=number)
 
-    def copy_to(self, engine: Engine) -> None:
-        """Make the engine's database, as `migrate.apply` would."""
+    def copy_to(self, database: str) -> None:
         run = self._session.command
-        run(f"CREATE DATABASE {engine.database} ENGINE = Atomic")
+        run(f"CREATE DATABASE {database} ENGINE = Atomic")
         for statement in self._statements:
-            run(self._name().sub(engine.database, statement))
+            run(self._name().sub(database, statement))
         for table in self._filled:
-            run(f"INSERT INTO {engine.database}.{table} SELECT * FROM {self._database}.{table}")
+            run(f"INSERT INTO {database}.{table} SELECT * FROM {self._database}.{table}")
 
     def close(self) -> None:
-        """Close its connection; the engine must still be open."""
         self._session.close()
 
     def _name(self, table: str = "") -> re.Pattern[str]:

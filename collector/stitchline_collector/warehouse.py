@@ -36,7 +36,7 @@ class Warehouse:
         dsn: str,
         limits: ReadLimits,
         journey: str | None = None,
-        also: Callable[[Session], None] = lambda _: None,
+        also: Callable[[Engine], None] = lambda _: None,
     ) -> None:
         self._dsn = dsn
         self._journey = journey
@@ -129,11 +129,7 @@ class Warehouse:
         for name in apply(engine):
             log.info("applied migration %s", name)
         prepare(engine, self._journey)
-        session = engine.session()
-        try:
-            self._also(session)
-        finally:
-            session.close()
+        self._also(engine)
         self._migrated.set()
 
     def _keep_trying(self, engine: Engine) -> None:

@@ -6,26 +6,31 @@ looked at later: twice is harmless.
 
 from __future__ import annotations
 
-from ..engine import QueryError, Session
+from ..engine import Engine, QueryError, Session
+from ..migrate import run_everywhere
 
 _NO_SUCH_DATA_PART = 232
 _MAX_PARTS = 200
 _MAX_ROWS = 50_000
 _FEED = """
-CREATE MATERIALIZED VIEW IF NOT EXISTS activation_feed TO activation_inbox AS
-SELECT event_id, toYYYYMMDD(device_time) AS day, device.id AS device_id FROM events_raw
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.activation_feed TO {database}.activation_inbox AS
+SELECT event_id, toYYYYMMDD(device_time) AS day, device.id AS device_id FROM {database}.events_raw
 """
 
 
-def feed(session: Session) -> None:
+def feed(engine: Engine) -> None:
     """Have new events put into the queue from now on."""
-    session.command(_FEED)
+    run_everywhere(engine, [_FEED.format(database=engine.database)])
 
 
-def starve(session: Session) -> None:
+def starve(engine: Engine) -> None:
     """Without webhooks nobody would empty the queue."""
-    session.command("DROP VIEW IF EXISTS activation_feed")
-    session.command("TRUNCATE TABLE IF EXISTS activation_inbox")
+    run_everywhere(engine, [f"DROP VIEW IF EXISTS {engine.database}.activation_feed"])
+    session = engine.session()
+    try:
+        session.command("TRUNCATE TABLE IF EXISTS activation_inbox")
+    finally:
+        session.close()
 
 
 def parts(session: Session) -> list[str]:

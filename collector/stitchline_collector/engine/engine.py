@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import clickhouse_connect
 
+from stitchline_collector.cluster import SETTINGS, Cluster
 from stitchline_collector.engine import address
 from stitchline_collector.engine.errors import EngineBusy, EngineError, EngineUnavailable, QueryError, mapped
 from stitchline_collector.engine.reader import Reader, ReadLimits
@@ -37,12 +38,17 @@ class Engine:
         address: where it is; `str(engine.address)` holds no password.
         database: the name of our database.
         embedded: True when ClickHouse runs inside this process.
+        cluster: how the database is spread over a cluster's shards; None on one machine.
     """
 
     def __init__(self, address: Address, connect_timeout_s: int, request_timeout_s: int) -> None:
         self.address = address
         self.database = address.database
         self.embedded = address.path is not None
+        self.cluster = (
+            Cluster(address.cluster, address.database, replicated=address.replicated) if address.cluster else None
+        )
+        self._shards = address.shards()
         self._connect_timeout_s = connect_timeout_s
         self._request_timeout_s = request_timeout_s
         # The embedded engine stops when its last connection closes: this one keeps it, and its merges, alive.
@@ -54,14 +60,16 @@ class Engine:
         dsn: str,
         *,
         database: str | None = None,
+        cluster: str = "",
         connect_timeout_s: int = 5,
         request_timeout_s: int = 300,
     ) -> Self:
         """Open a ClickHouse.
 
         Args:
-            dsn: `chdb:///abs/path`, or `clickhouse://user:pass@host:8123/db` (`clickhouses://` for TLS).
+            dsn: `chdb:///abs/path`, or `clickhouse://user:pass@host:8123/db` (`clickhouses://` for TLS); see `address`.
             database: wins over the DSN's; `stitchline` without either.
+            cluster: wins over the DSN's; one machine without either.
             connect_timeout_s: seconds to wait for a server's connection.
             request_timeout_s: seconds to wait for a server's answer.
 
@@ -73,21 +81,23 @@ class Engine:
             EngineBusy: another process holds the embedded engine's folder.
             EngineUnavailable: the embedded engine cannot start there.
         """
-        return cls(address.parse(dsn, database), connect_timeout_s, request_timeout_s)
+        return cls(address.parse(dsn, database, cluster), connect_timeout_s, request_timeout_s)
 
-    def session(self, *, database: str | None = None) -> Session:
+    def session(self, *, database: str | None = None, shard: int = 0) -> Session:
         """Open a connection that may read and write, for one thread.
 
         Args:
             database: another than ours, e.g. `default` while ours does not exist yet.
+            shard: of a cluster, from 0.
 
         Raises:
             EngineUnavailable: the server cannot be reached.
             QueryError: the server refused user or password.
         """
         name = database or self.database
-        client = self._connect(name, self._request_timeout_s)
-        return Session(client, str(self.address), name, embedded=self.embedded)
+        where = self._shards[shard]
+        client = self._connect(name, self._request_timeout_s, where)
+        return Session(client, str(where), name, embedded=self.embedded)
 
     def reader(self, limits: ReadLimits | None = None, settings: Mapping[str, Any] | None = None) -> Reader:
         """Open a connection that can only read, for one thread.
@@ -102,6 +112,20 @@ class Engine:
         limits = limits or ReadLimits()
         client = self._connect(self.database, limits.time_s + _READ_MARGIN_S)
         return Reader(client, str(self.address), self.database, limits, settings)
+
+    @property
+    def shards(self) -> int:
+        """How many servers there are, one by one; 1 when it is no cluster."""
+        return len(self._shards)
+
+    @property
+    def others_by_hand(self) -> range:
+        """The shards beside the first on which each dictionary must be loaded one by one: none where one statement loads it everywhere."""
+        return range(1, 1 if self.cluster and self.cluster.replicated else self.shards)
+
+    def reload(self, dictionary: str) -> str:
+        """Return the statement that loads a dictionary, `database.name`, anew."""
+        return self.cluster.reload(dictionary) if self.cluster else f"SYSTEM RELOAD DICTIONARY {dictionary}"
 
     @property
     def dictionary_credentials(self) -> str:
@@ -123,8 +147,8 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _connect(self, database: str, request_timeout_s: int) -> Client:
-        where = self.address
+    def _connect(self, database: str, request_timeout_s: int, where: Address | None = None) -> Client:
+        where = where or self.address
         common: dict[str, Any] = {"database": database, "tz_mode": "aware", "show_clickhouse_errors": "scrub"}
         with mapped(str(where)):
             if where.path is not None:
@@ -141,6 +165,7 @@ class Engine:
                 query_retries=0,
                 # Without a session id nothing is left behind on the server, and a lost answer locks nothing.
                 autogenerate_session_id=False,
+                settings=dict(SETTINGS) if self.cluster else None,
                 **common,
             )
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from stitchline_collector import sql_files
 
+from ..cluster import select_of
+from ..migrate import run_everywhere
 from .definition import JourneyError, read
 from .statements import statements
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 _LAST = "SELECT argMax(text, defined_at) FROM journey_definitions"
 _REMEMBER = "INSERT INTO journey_definitions (text) VALUES ({text:String})"
-_PERSON_EVENTS = "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'person_events_by_device'"
 
 
 def journey_text(file: str) -> str | None:
@@ -62,13 +63,12 @@ def prepare(engine: Engine, text: str | None = None) -> None:
     try:
         last = str(session.query(_LAST)[0][0])
         journey = read(last if text is None else text)
-        person_events = str(session.query(_PERSON_EVENTS)[0][0])
+        person_events = select_of("person_events_by_device", session.query, engine.database)
         made = statements(engine.database, journey, person_events)
         for view in made:
             # Analysed before anything is replaced: a definition that does not work must not take the working one's place.
             session.query(f"EXPLAIN QUERY TREE {view.partition(' AS ')[2]}")
-        for view in [*made, *_questions(engine.database)]:
-            session.command(view)
+        run_everywhere(engine, [*made, *_questions(engine.database)])
         if text is not None and text != last:
             session.command(_REMEMBER, parameters={"text": text})
     finally:

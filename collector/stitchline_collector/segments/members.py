@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..cluster import select_of
 from ..engine import Reader
 from ..journeys.conditions import quoted
 from .definition import Segment
 from .statements import COLUMNS, statement
-
-_JOURNEY_EVENTS = (
-    "SELECT as_select FROM system.tables WHERE database = currentDatabase() AND name = 'journey_events'"
-)
 
 
 class Question(NamedTuple):
@@ -50,7 +47,7 @@ def question(
     """
     if segment.sql:
         segment = replace(segment, sql=reader.read(segment.sql)[0])
-    journey_events = str(reader.query(_JOURNEY_EVENTS)[0][0])
+    journey_events = select_of("journey_events", reader.query, reader.database)
     sql = statement(segment, reader.database, journey_events, namespaces=namespaces, among=among)
     return Question(sql, {"now": now})
 

@@ -23,11 +23,17 @@ class Desk:
         self.session: Session = engine.session()
         self.inbox = Inbox(self.session)
         self.ledger = Ledger(self.session)
-        self.dictionaries = Dictionaries(self.session)
+        self._others = [engine.session(shard=number) for number in engine.others_by_hand]
+        self.dictionaries = Dictionaries(self.session, [self.session, *self._others], engine.reload)
         self.lease = Lease(self.session, needed=not engine.embedded)
         self.claims = Claims(self.session)
         self.force = RulesInForce(self.session)
         self._is_stale = True  # only who holds the lease may say which rules are in force
+
+    def close(self) -> None:
+        """Close its sessions."""
+        for session in (self.session, *self._others):
+            session.close()
 
     def forget(self) -> None:
         """Take notice that another stitcher is at work, which may change anything."""

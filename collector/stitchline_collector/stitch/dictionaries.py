@@ -8,6 +8,7 @@ while a fold is under way or after one that died.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 
 from ..engine import Session
 
@@ -19,13 +20,22 @@ class Dictionaries:
 
     Args:
         session: the stitcher's own.
+        everywhere: sessions at all servers that have the dictionaries; the first is the stitcher's own.
+        reload: returns what loads a dictionary anew.
 
     Attributes:
         recent_rows: changes since the last fold.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self,
+        session: Session,
+        everywhere: Sequence[Session] = (),
+        reload: Callable[[str], str] = "SYSTEM RELOAD DICTIONARY {}".format,
+    ) -> None:
         self._session = session
+        self._everywhere = everywhere or (session,)
+        self._reload_statement = reload
         self._is_stale = self._are_sessions_stale = True
         self._begun = False
         self._last_us = 0
@@ -90,7 +100,8 @@ class Dictionaries:
         self._last_us, self.recent_rows, self._begun = int(last), int(recent), True
 
     def _reload(self, name: str) -> None:
-        self._session.command(f"SYSTEM RELOAD DICTIONARY {self._session.database}.{name}")
+        for session in self._everywhere:
+            session.command(self._reload_statement(f"{session.database}.{name}"))
 
 
 def _text(micros: int) -> str:

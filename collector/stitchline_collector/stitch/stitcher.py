@@ -315,7 +315,7 @@ class Stitcher:
             desk.lease.release()
         except EngineError as error:
             log.warning("the stitcher's lease stays until it runs out: %s", error)
-        desk.session.close()
+        desk.close()
 
 
 def _news(graph: Graph, collected: Collected, known: set[int]) -> list[Key]:
