@@ -1,7 +1,7 @@
 """What every test may ask for: a migrated ClickHouse of both kinds, and real collector processes.
 
-A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`, and in `tests/views` a third time, as `[cluster]`:
-on two shards; each run has a database of its own.
+A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`, or as
+STITCHLINE_TEST_CLICKHOUSE says, which may be `cluster`: two shards. Each run has a database of its own.
 The embedded engine allows one folder per process, so the tests' own is opened once, here.
 """
 
@@ -107,7 +107,7 @@ def folder_template(databases: Path) -> Path:
     return migrated_folder(databases / "template")
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=os.environ.get("STITCHLINE_TEST_CLICKHOUSE", "embedded server").split())
 def flavour(request: pytest.FixtureRequest) -> str:
     """Which ClickHouse this run uses."""
     return str(request.param)
@@ -116,10 +116,8 @@ def flavour(request: pytest.FixtureRequest) -> str:
 def _empty(flavour: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
     if flavour == "embedded":
         dsn = f"chdb://{request.getfixturevalue('embedded_folder')}"
-    elif flavour == "cluster":
-        dsn = request.getfixturevalue("clickhouse_cluster").dsn()
     else:
-        dsn = request.getfixturevalue("clickhouse_server").dsn()
+        dsn = request.getfixturevalue(f"clickhouse_{flavour}").dsn()
     with Engine.open(dsn, database=new_name()) as engine:
         yield engine
         drop(engine)
@@ -154,8 +152,8 @@ def dsn(flavour: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterato
         )
         yield f"chdb://{folder}"
         return
-    server: ClickHouseServer = request.getfixturevalue("clickhouse_server")
-    template: Template = request.getfixturevalue("server_template")
+    server: ClickHouseServer | ClickHouseCluster = request.getfixturevalue(f"clickhouse_{flavour}")
+    template: Template = request.getfixturevalue(f"{flavour}_template")
     with Engine.open(server.dsn(new_name())) as engine:
         template.copy_to(engine)
         yield server.dsn(engine.database)

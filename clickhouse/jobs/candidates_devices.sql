@@ -2,7 +2,7 @@
 -- What each installation is compared by: where it was on which day, at which hours, and what it says of itself.
 -- parameters: run UInt64, days UInt32
 -- writes: identity_candidate_devices
--- reads: events, events_raw, identity_recent, identity_base
+-- reads: events, events_raw, identity_map
 INSERT INTO identity_candidate_devices
     (run, device_node, name, country, timezone, locale, system, model, first_seen, last_seen, sightings, active_hours, week)
 WITH
@@ -28,8 +28,7 @@ SELECT
 FROM events
 WHERE received_at >= (SELECT max(received_at) FROM events_raw) - toIntervalDay({days:UInt32})
     AND device_node != 0 AND ip != '' AND NOT agent.is_bot
+    AND device_node NOT IN (SELECT node FROM identity_map WHERE person_id = 0)
 GROUP BY device_node
 -- Never a place nor a shared device: those belong to nobody.
 HAVING max(device.type IN ('kiosk', 'atm', 'pos', 'server')) = 0
-    AND dictGetOrDefault('identity_recent', 'person_id', device_node,
-        dictGetOrDefault('identity_base', 'person_id', device_node, device_node)) != 0

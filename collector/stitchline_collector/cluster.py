@@ -117,7 +117,9 @@ class Cluster:
         """Return a CREATE TABLE with the engine that a shard's table has."""
         if not self.replicated:
             return statement
-        return _WINDOW.sub("replicated_deduplication_window", _ENGINE.sub(r"ENGINE = Replicated\1", statement))
+        return _WINDOW.sub(
+            "replicated_deduplication_window", _ENGINE.sub(r"ENGINE = Replicated\1", statement)
+        )
 
     def statements(self, statement: str, *, is_home: bool) -> list[str]:
         """Return what to run on one shard.
@@ -134,76 +136,82 @@ class Cluster:
         """
         for pattern, rule in _RULES:
             if head := pattern.match(statement):
-                name = head["name"].removeprefix(f"{self.database}.")
-                return rule(self, statement, name, is_home)
+                return rule(self, statement, head["name"].removeprefix(f"{self.database}."), is_home=is_home)
         raise ValueError(f"no rule says what this is on a cluster: {statement[:80]}")
 
-    def _table(self, statement: str, name: str, is_home: bool) -> list[str]:
-        key = placement().sharded.get(name)
-        if key is not None:
-            own = re.sub(rf"\b{self.database}\.{name}\b", f"{self.database}.{name}{LOCAL}", statement, count=1)
-            return [self.tables(own), self._door(name, key)]
-        return [self.tables(statement)] if is_home else [self._door_home(name)]
+    def named_local(self, statement: str, name: str) -> str:
+        """Return a statement that makes or alters what lies on a shard, not the door to it."""
+        return re.sub(rf"\b{self.database}\.{name}\b", f"{self.database}.{name}{LOCAL}", statement, count=1)
 
-    def _view(self, statement: str, name: str, _: bool) -> list[str]:
-        if name not in placement().by_row:
-            return [statement]
-        own = re.sub(rf"\b{self.database}\.{name}\b", f"{self.database}.{name}{LOCAL}", statement, count=1)
-        return [self._from_local(own), self._door(name, "")]
-
-    def _feed(self, statement: str, _: str, __: bool) -> list[str]:
-        return [self._from_local(statement)]
-
-    def _rows(self, statement: str, name: str, is_home: bool) -> list[str]:
-        if name in placement().sharded:
-            return [self._from_local(statement)]
-        return [statement] if is_home else []
-
-    def _everywhere(self, statement: str, _: str, __: bool) -> list[str]:
-        return [statement]
-
-    def _from_local(self, statement: str) -> str:
-        """Read and write the shard's own rows; what is read keeps its name, because columns are named by it."""
+    def from_local(self, statement: str) -> str:
+        """Return a statement that reads and writes the shard's own rows; what is read keeps its name, because columns are named by it."""
 
         def replaced(found: re.Match[str]) -> str:
-            own = local(found["name"])
-            renamed = found["word"] == "FROM" and own != found["name"]
-            return f"{found['word']}{found['space']}{self.database}.{own}" + (
-                f" AS {found['name']}" if renamed else ""
-            )
+            word, name = found["word"], found["name"]
+            own = local(name)
+            alias = f" AS {name}" if word in {"FROM", "JOIN"} and own != name else ""
+            return f"{word}{found['space']}{self.database}.{own}{alias}"
 
-        return re.sub(
-            rf"\b(?P<word>FROM|JOIN|TO|INTO)(?P<space>\s+){self.database}\.(?P<name>\w+)\b",
-            replaced,
-            statement,
-        )
+        places = rf"\b(?P<word>FROM|JOIN|TO|INTO)(?P<space>\s+){self.database}\.(?P<name>\w+)\b"
+        return re.sub(places, replaced, statement)
 
-    def _door(self, name: str, key: str) -> str:
-        # OR REPLACE: so that it has the columns that its shards have now.
+    def door(self, name: str, key: str = "") -> str:
+        """Return what makes the door to something on all shards; with a sharding key, rows can be inserted through it."""
         own, by = f"{name}{LOCAL}", f", {key}" if key else ""
+        # OR REPLACE: so that it has the columns that its shards have now.
         return (
             f"CREATE OR REPLACE TABLE {self.database}.{name} AS {self.database}.{own} "
             f"ENGINE = Distributed({self.name}, {self.database}, {own}{by})"
         )
 
-    def _door_home(self, name: str) -> str:
-        # Without columns: it asks the first shard, which was changed before this one.
+    def door_home(self, name: str) -> str:
+        """Return what makes the door to a table of the first shard; its columns are asked for there."""
         return (
             f"CREATE OR REPLACE TABLE {self.database}.{name} "
             f"ENGINE = Distributed({self.name}_home, {self.database}, {name})"
         )
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[Cluster, str, str, bool], list[str]]], ...] = (
-    (re.compile(r"CREATE TABLE IF NOT EXISTS (?P<name>[\w.]+)"), Cluster._table),
-    (re.compile(r"ALTER TABLE (?P<name>[\w.]+)"), Cluster._table),
-    (re.compile(r"CREATE OR REPLACE VIEW (?P<name>[\w.]+)"), Cluster._view),
-    (re.compile(r"CREATE MATERIALIZED VIEW (?:IF NOT EXISTS )?(?P<name>[\w.]+)"), Cluster._feed),
-    (re.compile(r"INSERT INTO (?P<name>[\w.]+)"), Cluster._rows),
-    (
-        re.compile(
-            r"(?:CREATE DICTIONARY IF NOT EXISTS|CREATE OR REPLACE DICTIONARY|DROP VIEW IF EXISTS) (?P<name>[\w.]+)"
-        ),
-        Cluster._everywhere,
-    ),
+def _table(cluster: Cluster, statement: str, name: str, *, is_home: bool) -> list[str]:
+    key = placement().sharded.get(name)
+    if key is not None:
+        return [cluster.tables(cluster.named_local(statement, name)), cluster.door(name, key)]
+    return [cluster.tables(statement)] if is_home else [cluster.door_home(name)]
+
+
+def _view(cluster: Cluster, statement: str, name: str, *, is_home: bool) -> list[str]:
+    del is_home  # every shard has it
+    if name not in placement().by_row:
+        return [statement]
+    return [cluster.from_local(cluster.named_local(statement, name)), cluster.door(name)]
+
+
+def _feed(cluster: Cluster, statement: str, name: str, *, is_home: bool) -> list[str]:
+    del name, is_home  # every shard has it
+    return [cluster.from_local(statement)]
+
+
+def _rows(cluster: Cluster, statement: str, name: str, *, is_home: bool) -> list[str]:
+    if name in placement().sharded:
+        return [cluster.from_local(statement)]
+    return [statement] if is_home else []
+
+
+def _everywhere(cluster: Cluster, statement: str, name: str, *, is_home: bool) -> list[str]:
+    del cluster, name, is_home  # the same for all
+    return [statement]
+
+
+_RULES: tuple[tuple[re.Pattern[str], Callable[..., list[str]]], ...] = tuple(
+    (re.compile(rf"{head} (?P<name>[\w.]+)"), rule)
+    for head, rule in (
+        ("CREATE TABLE IF NOT EXISTS", _table),
+        ("ALTER TABLE", _table),
+        ("CREATE OR REPLACE VIEW", _view),
+        ("CREATE MATERIALIZED VIEW(?: IF NOT EXISTS)?", _feed),
+        ("INSERT INTO", _rows),
+        ("CREATE DICTIONARY IF NOT EXISTS", _everywhere),
+        ("CREATE OR REPLACE DICTIONARY", _everywhere),
+        ("DROP VIEW IF EXISTS", _everywhere),
+    )
 )

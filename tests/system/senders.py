@@ -42,13 +42,14 @@ class Sender(threading.Thread):
         statuses: answers by status; 0 stands for a broken connection.
     """
 
-    def __init__(self, port: int, events_per_batch: int = 20) -> None:
+    def __init__(self, port: int, events_per_batch: int = 20, device: str = "d") -> None:
         super().__init__(daemon=True)
         self.acknowledged: list[str] = []
         self.unanswered: list[str] = []
         self.statuses: dict[int, int] = {}
         self._port = port
         self._events = events_per_batch
+        self._device = device
         self._stop_now = threading.Event()
 
     def run(self) -> None:
@@ -56,7 +57,7 @@ class Sender(threading.Thread):
         connection = self._connect()
         while not self._stop_now.is_set():
             events = [event(seq=i, properties={"n": i, "text": "x" * 50}) for i in range(self._events)]
-            status = self._send(connection, batch(*events))
+            status = self._send(connection, batch(*events, device={"id": self._device}))
             ids = [event["event_id"] for event in events]
             (self.acknowledged if status == 200 else self.unanswered).extend(ids)
             self.statuses[status] = self.statuses.get(status, 0) + 1
@@ -85,10 +86,10 @@ class Sender(threading.Thread):
 
 
 class Crowd:
-    """Several senders at once."""
+    """Several senders at once, each of a device of its own."""
 
     def __init__(self, port: int, connections: int = 4, events_per_batch: int = 20) -> None:
-        self._senders = [Sender(port, events_per_batch) for _ in range(connections)]
+        self._senders = [Sender(port, events_per_batch, f"d-{number}") for number in range(connections)]
 
     def __enter__(self) -> Self:
         for sender in self._senders:

@@ -12,7 +12,7 @@ from ..migrate import run_everywhere
 _NO_SUCH_DATA_PART = 232
 _MAX_PARTS = 200
 _MAX_ROWS = 50_000
-_FEED = """
+_FEED = """\
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.activation_feed TO {database}.activation_inbox AS
 SELECT event_id, toYYYYMMDD(device_time) AS day, device.id AS device_id FROM {database}.events_raw
 """

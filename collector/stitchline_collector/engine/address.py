@@ -81,7 +81,9 @@ def parse(dsn: str, database: str | None = None, cluster: str = "") -> Address:
     options = parse_qs(url.query)
     named = _name("cluster", cluster or options.get("cluster", [""])[0])
     if others and not named:
-        raise ValueError(f"{len(others) + 1} hosts and no cluster: add ?cluster=NAME, its name in remote_servers")
+        raise ValueError(
+            f"{len(others) + 1} hosts and no cluster: add ?cluster=NAME, its name in remote_servers"
+        )
     name, _, password = user.partition(":")
     return Address(
         database=_checked(database or unquote(url.path.strip("/"))),
@@ -99,7 +101,9 @@ def parse(dsn: str, database: str | None = None, cluster: str = "") -> Address:
 def _place(text: str, *, tls: bool) -> tuple[str, int]:
     place = urlparse(f"//{text}")
     if not place.hostname:
-        raise ValueError(f"{text!r} is no host: give host:8123, and of a cluster one per shard with commas between")
+        raise ValueError(
+            f"{text!r} is no host: give host:8123, and of a cluster one per shard with commas between"
+        )
     return place.hostname, place.port or (8443 if tls else 8123)
 
 

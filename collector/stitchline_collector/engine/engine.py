@@ -46,7 +46,9 @@ class Engine:
         self.database = address.database
         self.embedded = address.path is not None
         self.cluster = (
-            Cluster(address.cluster, address.database, replicated=address.replicated) if address.cluster else None
+            Cluster(address.cluster, address.database, replicated=address.replicated)
+            if address.cluster
+            else None
         )
         self._shards = address.shards()
         self._connect_timeout_s = connect_timeout_s
