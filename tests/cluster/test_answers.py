@@ -47,13 +47,13 @@ when = "properties.total > 5"
 within = "2 hours"
 """
 _ASKED = {
-    **dict.fromkeys(("funnel", "funnel_ways", "funnel_exits"), {"by": "event", "steps": "A,B,C,D,A,B,C"}),
+    **{key: {"by": "event", "steps": "A,B,C,D,A,B,C"} for key in ("funnel", "funnel_ways", "funnel_exits")},
     "timeline": {"value": "A1"},
     "attribution": {"conversion": "D"},
     "attribution_paths": {"conversion": "D"},
     "frequency": {"conversion": "D"},
     # Time goes on between two questions of how long ago something was.
-    **dict.fromkeys(("stage_now", "stuck"), {"until": "2026-04-01"}),
+    **{key: {"until": "2026-04-01"} for key in ("stage_now", "stuck")},
 }
 
 
@@ -70,7 +70,10 @@ def everything(seed: int = 11) -> list[dict[str, Any]]:
             channel=luck.choice(["web", "app", "store"]),
             stage=luck.choice(["", "awareness", "consideration", "purchase"]),
             session=luck.choice(["", "s"]),
-            **({"user": f"person{person}"} if luck.random() < 0.6 else {"anonymous": f"cookie{person}"}),
+        )
+        signed_in = luck.random() < 0.6
+        happened["identifiers"] = (
+            {"user": f"person{person}"} if signed_in else {"anonymous": f"cookie{person}"}
         )
         happened["campaign"] = {
             "source": luck.choice(["", "newsletter", "search"]),
@@ -142,7 +145,8 @@ def test_every_view_without_parameters_has_one_answer(pair: tuple[Engine, Engine
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' "
             "AND NOT position(as_select, '{')",
         )
-        if name != "identity_candidates"  # asked below, after a run
+        # Candidates are asked below, after a run. The other is an index of places, which has a row for each insert until a merge.
+        if name not in {"identity_candidates", "identity_whereabouts"}
     ]
     assert {
         "events",
@@ -155,7 +159,7 @@ def test_every_view_without_parameters_has_one_answer(pair: tuple[Engine, Engine
     for name in names:
         one, two = (rows(engine, f"SELECT * FROM {name}") for engine in pair)
         assert one == two, name
-        assert one or name in ("failed_events",), name
+        assert one or name == "failed_events", name
 
 
 def test_a_past_moment_has_one_answer(pair: tuple[Engine, Engine]) -> None:

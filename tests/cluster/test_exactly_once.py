@@ -21,8 +21,10 @@ from tests.system.senders import Crowd
 
 # What each insert put into events_raw, where no merge can tidy up: `audit` is the door to both shards' own.
 _AUDIT = (
-    "CREATE TABLE {0}.audit_local (event_id UUID) ENGINE = MergeTree ORDER BY event_id "
-    "SETTINGS non_replicated_deduplication_window = 10000",
+    (
+        "CREATE TABLE {0}.audit_local (event_id UUID) ENGINE = MergeTree ORDER BY event_id "
+        "SETTINGS non_replicated_deduplication_window = 10000"
+    ),
     "CREATE MATERIALIZED VIEW {0}.audit_view TO {0}.audit_local AS SELECT event_id FROM {0}.events_raw_local",
     "CREATE TABLE {0}.audit AS {0}.audit_local ENGINE = Distributed(pair, {0}, audit_local)",
 )

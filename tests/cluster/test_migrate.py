@@ -53,7 +53,7 @@ def test_with_replicas_every_table_of_rows_is_replicated_and_clickhouse_can_read
 
 
 def test_the_first_shard_has_the_identity_and_the_others_doors_to_it(engine: Engine) -> None:
-    engines = []
+    engines: list[dict[str, str]] = []
     for number in range(2):
         session = engine.session(shard=number)
         engines.append(

@@ -58,7 +58,7 @@ def test_devices_on_different_shards_become_one_person_with_reasons(
 
 
 def test_a_rebuild_over_both_shards_finds_the_same_persons(
-    collector: Callable[..., CollectorProcess], dsn: str
+    collector: Callable[..., CollectorProcess],
 ) -> None:
     running = collector()
     for number in range(12):

@@ -168,8 +168,11 @@ class FragileEngine:
         self._engine, self._dies_at, self._after = engine, dies_at, after
         self.embedded = True  # the dead process would hold its lease for seconds; test_lease.py is about that
 
-    def session(self) -> Any:
-        return FragileSession(self._engine.session(), self._dies_at, after=self._after)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def session(self, **which: Any) -> Any:
+        return FragileSession(self._engine.session(**which), self._dies_at, after=self._after)
 
 
 def test_a_crash_at_any_statement_changes_nothing_about_the_end(engine: Engine, at_once: AtOnce) -> None:
@@ -238,8 +241,11 @@ class DyingEngine:
         self._engine, self._statement = engine, statement
         self.embedded = True
 
-    def session(self) -> Any:
-        session = self._engine.session()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def session(self, **which: Any) -> Any:
+        session = self._engine.session(**which)
         command = session.command
 
         def dying(sql: str, *args: Any, **kwargs: Any) -> Any:
@@ -300,8 +306,11 @@ class MergingEngine:
         self._engine, self._statement = engine, statement
         self.embedded = engine.embedded
 
-    def session(self) -> Any:
-        return MergingSession(self._engine, self._statement)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def session(self, **which: Any) -> Any:
+        return self._engine.session(**which) if which else MergingSession(self._engine, self._statement)
 
 
 class MergingSession:
@@ -368,11 +377,12 @@ def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine: Engine) -> None:
 
     class Away:
         embedded = engine.embedded
+        shards, others_by_hand, reload = engine.shards, engine.others_by_hand, staticmethod(engine.reload)
 
-        def session(self) -> Any:
+        def session(self, **which: Any) -> Any:
             for error in calls:
                 raise error
-            return engine.session()
+            return engine.session(**which)
 
     stop = threading.Event()
     stitcher = Stitcher(cast("Engine", Away()), RULES, interval_s=0.01)

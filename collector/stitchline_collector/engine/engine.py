@@ -8,6 +8,7 @@ Guaranteed: the rest of the program need not know which of the two it is. The em
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 import clickhouse_connect
@@ -172,6 +173,7 @@ class Engine:
             )
 
     def _connect_embedded(self, path: Path, common: dict[str, Any]) -> Client:
+        _have_room_for_import(path)
         try:
             return clickhouse_connect.get_client(interface="chdb", path=str(path), **common)
         except ImportError as error:
@@ -180,6 +182,15 @@ class Engine:
             ) from error
         except clickhouse_connect.driver.exceptions.ProgrammingError as error:
             raise _cannot_open(path, error) from error
+
+
+def _have_room_for_import(path: Path) -> None:
+    """Give chdb a folder that it can write: when it is imported it opens an engine in the one for temporary files."""
+    names = ("TMPDIR", "TMP", "TEMP", "TEMPDIR")  # as C++ looks for it
+    folder = next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")  # noqa: S108 (only asked about)
+    if not os.access(folder, os.W_OK) and os.access(path.parent, os.W_OK):
+        path.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = str(path)
 
 
 def _cannot_open(path: Path, error: Exception) -> EngineError:
