@@ -1,17 +1,21 @@
 # noqa: INP001 (a script, in no package)
-"""Write what pages take from the program and from each other: the table of settings, the list of decisions.
+"""Write what pages take from the program and from each other: the table of settings, the list of decisions, the sizes.
 
-In: the settings' table; the titles of `docs/decisions/0*.md`. Out: `docs/configuration.md` and `docs/decisions/README.md`,
-changed between their markers. Run it after either changed; a test fails until then.
+In: the settings' table; the titles of `docs/decisions/0*.md`; the figures of `benchmarks/results`. Out: `docs/configuration.md`,
+`docs/decisions/README.md` and `docs/operations.md`, changed between their markers. Run it after one changed; a test fails until then.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 from stitchline_collector.settings import reference
 
 DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS.parent / "benchmarks" / "results"
+SHARE = 0.5  # of what was measured is planned with
 
 
 def decisions() -> str:
@@ -21,6 +25,44 @@ def decisions() -> str:
     return "".join(f"- [{title}]({record.name})\n" for title, record in zip(titles, records, strict=True))
 
 
+def sizes() -> str:
+    """The table of what so many events a second need, from measured figures."""
+    at_50 = _measured("ingest", "All threads of a contender on one core", "50/req, 128 conn", "collector/s")
+    at_1 = _measured("ingest", "All threads of a contender on one core", "1/req, 128 conn", "collector/s")
+    loaded = _measured("load", "Loading, ClickHouse server", "loader", "events/s")
+    sent, spooled, kept = (
+        _measured("bytes", "Bytes an event on its way", name, "bytes")
+        for name in (
+            "JSON over HTTP, 50 events a request",
+            "the spool on disk",
+            "ClickHouse, merged, indexes included",
+        )
+    )
+    lines = [
+        "| events/s at the peak | collector cores, 50 events a request | cores, 1 event a request | shards of 2 cores | MB/s in "
+        "| ClickHouse, GB a day at that rate | spool, GB an hour while ClickHouse is away |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for rate in (100, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000):
+        cores = [max(1, math.ceil(rate / (SHARE * one))) for one in (at_50, at_1, loaded)]
+        disk = [rate * sent / 1e6, rate * kept * 86_400 / 1e9, rate * spooled * 3_600 / 1e9]
+        cells = [f"{rate:,}", *map(str, cores), *(f"{one:,.1f}" for one in disk)]
+        lines.append(f"| {' | '.join(cells)} |")
+    basis = (
+        f"{at_50:,.0f} and {at_1:,.0f} events/s acknowledged by one core, {loaded:,.0f} events/s loaded into a server on 2 cores "
+        f"that it shared with the loader, {sent:,.0f}, {spooled:.1f} and {kept:.1f} bytes an event; {SHARE:.0%} of the speeds."
+    )
+    return "\n".join([*lines, "", f"Computed from {basis}", ""])
+
+
+def _measured(name: str, table: str, row: str, column: str) -> float:
+    """One figure of a benchmark's last whole run."""
+    tables = json.loads((RESULTS / f"{name}.json").read_text())["finding"]["tables"]
+    found = next(one for one in tables if one["title"].startswith(table))
+    cells = next(cells for cells in found["rows"] if " ".join(cells[0].split()) == row)
+    return float(cells[found["columns"].index(column)].replace(",", ""))
+
+
 def pages() -> dict[Path, str]:
     """Each page with what belongs between its markers."""
     return {
@@ -28,6 +70,7 @@ def pages() -> dict[Path, str]:
         for page, marker, content in (
             (DOCS / "configuration.md", "settings", reference()),
             (DOCS / "decisions" / "README.md", "decisions", decisions()),
+            (DOCS / "operations.md", "sizes", sizes()),
         )
     }
 
