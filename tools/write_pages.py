@@ -39,8 +39,10 @@ def sizes() -> str:
         )
     )
     lines = [
-        "| events/s at the peak | collector cores, 50 events a request | cores, 1 event a request | shards of 2 cores | MB/s in "
-        "| ClickHouse, GB a day at that rate | spool, GB an hour while ClickHouse is away |",
+        (
+            "| events/s at the peak | collector cores, 50 events a request | cores, 1 event a request | shards of 2 cores | MB/s in "
+            "| ClickHouse, GB a day at that rate | spool, GB an hour while ClickHouse is away |"
+        ),
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for rate in (100, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000):

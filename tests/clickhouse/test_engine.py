@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from backports import zstd
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from stitchline_collector import migrate
 from stitchline_collector.engine import (
@@ -68,6 +69,19 @@ def test_every_code_has_clickhouses_own_name(engine: Engine) -> None:
         "SELECT arrayMap(code -> errorCodeToName(code), {codes:Array(Int32)})", {"codes": list(codes)}
     )
     assert dict(zip(codes, names[0][0], strict=True)) == codes
+
+
+def test_a_shard_that_goes_away_within_an_insert_is_not_taken_for_a_bad_row() -> None:
+    error = DatabaseError(
+        "Received ClickHouse exception, code: 32, server response: Code: 32. DB::Exception: Attempt to read after eof: while "
+        "receiving packet from 10.0.0.2:9000, local address: 10.0.0.1:49252: Insertion status:\nWrote 1 blocks and 153 rows"
+    )
+    error.code = 32
+    with (
+        pytest.raises(errors.EngineUnavailable, match="while receiving packet"),
+        errors.mapped("one", inserting=True),
+    ):
+        raise error
 
 
 def test_rows_come_back_with_names_and_times_in_utc(engine: Engine) -> None:

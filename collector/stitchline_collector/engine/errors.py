@@ -156,6 +156,8 @@ _CODE = re.compile(r"Code: (\d+)")
 _ZSTD_DECODER_FAILED = 561
 _QUOTED_ROW = re.compile(r"(?: before: '| here: ).*?(?=: \(while|\Z)", re.DOTALL)
 _ROW_DUMP = re.compile(r"\n(?::\s*)?\n?Row \d+:|: Buffer has gone")
+_ENDED_EARLY = {32, 33}  # ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA
+_FROM_SHARD = re.compile(r"while receiving packet from \S+, local address")
 
 # Every failure reaches the caller as an exception; the driver would log it, with a traceback, a second time.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -182,13 +184,23 @@ def _translated(error: Exception, where: str, *, inserting: bool) -> EngineError
     code, message = _said(error)
     if code in RETRY_LATER or (inserting and code in RETRY_INSERT_LATER):
         return EngineUnavailable(message, code)
-    if inserting and code in DATA_ERRORS:
+    if inserting and code in DATA_ERRORS and not _is_of_a_shard_that_went_away(code, message):
         return DataRejected(message, code)
+    if inserting and code in DATA_ERRORS:
+        return EngineUnavailable(message, code)
     if code:
         return QueryError(message, code)
     if isinstance(error, (OperationalError, DatabaseError, HTTPError, OSError)):
         return EngineUnavailable(f"ClickHouse at {where} does not answer: {_deepest(error)}")
     return QueryError(message)
+
+
+def _is_of_a_shard_that_went_away(code: int, message: str) -> bool:
+    """Whether an answer of another shard ended too early, and not a row.
+
+    Taken for a bad row, the segment would be sent in parts, under other tokens than the shard knows that took its own already.
+    """
+    return code in _ENDED_EARLY and _FROM_SHARD.search(message) is not None
 
 
 def _said(error: Exception) -> tuple[int, str]:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from ..ask.asked import Asked
-from ..engine import EngineError
+from ..engine import EngineError, QueryError
 from ..load import Loader
 from ..stitch import Desk
 from ..stitch.lease import LEASE_MS
@@ -129,6 +129,8 @@ class Erasing:
         return self._between_rounds(lambda desk: self._export(desk, who))
 
     def _erase(self, desk: Desk, who: Asked) -> Erasure:
+        if desk.is_cluster:  # before anything is noted: it could not be carried out
+            raise QueryError("nothing was erased: a cluster's shards cannot be erased from yet, see docs/privacy.md")
         with _long_lease(desk):
             self._finish_pending(desk)
             subject = find(desk.session, who)

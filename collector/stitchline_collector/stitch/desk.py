@@ -17,9 +17,14 @@ from .rules import IdentityRules
 
 
 class Desk:
-    """A session and what works with it."""
+    """A session and what works with it.
+
+    Attributes:
+        is_cluster: events lie on several servers; the session is at the first.
+    """
 
     def __init__(self, engine: Engine) -> None:
+        self.is_cluster = engine.shards > 1
         self.session: Session = engine.session()
         self.inbox = Inbox(self.session)
         self.ledger = Ledger(self.session)
