@@ -74,3 +74,13 @@ def test_a_rebuild_over_both_shards_finds_the_same_persons(
         assert time.monotonic() < deadline, running.log()
         time.sleep(0.05)
     assert running.sql("SELECT uniqExact(person_id), count() FROM person_events") == before
+
+
+def test_an_erasure_is_refused_before_anything_is_changed(collector: Callable[..., CollectorProcess]) -> None:
+    running = collector()
+    running.send({"type": "identify", "name": "", "identifiers": {"user": "ada"}}, device={"id": "phone"})
+    running.sql_until("SELECT count() FROM identifiers", [[2]])
+    status, _, body = running.request("DELETE", "/v1/people/user/ada")
+    assert (status, b"a cluster's shards cannot be erased from yet" in body) == (503, True)
+    running.send({"type": "track", "name": "later", "identifiers": {"user": "ada"}}, device={"id": "phone"})
+    running.sql_until("SELECT count() FROM events", [[2]])

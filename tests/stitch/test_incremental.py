@@ -377,7 +377,7 @@ def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine: Engine) -> None:
 
     class Away:
         embedded = engine.embedded
-        shards, others_by_hand, reload = engine.shards, engine.others_by_hand, staticmethod(engine.reload)
+        cluster, others_by_hand, reload = engine.cluster, engine.others_by_hand, staticmethod(engine.reload)
 
         def session(self, **which: Any) -> Any:
             for error in calls:

@@ -130,7 +130,9 @@ class Erasing:
 
     def _erase(self, desk: Desk, who: Asked) -> Erasure:
         if desk.is_cluster:  # before anything is noted: it could not be carried out
-            raise QueryError("nothing was erased: a cluster's shards cannot be erased from yet, see docs/privacy.md")
+            raise QueryError(
+                "nothing was erased: a cluster's shards cannot be erased from yet, see docs/privacy.md"
+            )
         with _long_lease(desk):
             self._finish_pending(desk)
             subject = find(desk.session, who)

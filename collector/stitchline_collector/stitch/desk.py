@@ -24,7 +24,7 @@ class Desk:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.is_cluster = engine.shards > 1
+        self.is_cluster = engine.cluster is not None
         self.session: Session = engine.session()
         self.inbox = Inbox(self.session)
         self.ledger = Ledger(self.session)
