@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from .cluster import local
 from .engine import Session
 
 Days = Annotated[int, Meta(ge=0, le=36_500)]
@@ -40,7 +41,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def keep(session: Session, retention: Retention) -> list[str]:
-    """Apply the rules; returns the tables whose rule has changed.
+    """Apply the rules on one server; returns the tables whose rule has changed.
 
     Raises:
         EngineError: ClickHouse refuses or is away.
@@ -49,14 +50,18 @@ def keep(session: Session, retention: Retention) -> list[str]:
     for table, (setting, rule) in _RULES.items():
         days = getattr(retention, setting)
         wanted = f" TTL {rule.format(days=days)} " if days else ""
-        engine = session.query(
-            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
-            {"table": table},
-        )[0][0]
+        found = session.query(
+            "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() "
+            "AND name IN {names:Array(String)} AND engine != 'Distributed'",
+            {"names": [table, local(table)]},
+        )
+        if not found:  # the rows lie on another shard
+            continue
+        name, engine = found[0]
         if wanted and wanted not in f"{engine} ":
-            session.command(f"ALTER TABLE {table} MODIFY{wanted}")
+            session.command(f"ALTER TABLE {name} MODIFY{wanted}")
         elif not wanted and " TTL " in engine:
-            session.command(f"ALTER TABLE {table} REMOVE TTL")
+            session.command(f"ALTER TABLE {name} REMOVE TTL")
         else:
             continue
         changed.append(table)
