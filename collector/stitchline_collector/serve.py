@@ -31,7 +31,7 @@ from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
-from .engine import EngineUnavailable, ReadLimits, Session
+from .engine import Engine, EngineUnavailable, ReadLimits
 from .erasure.erasing import Erasing
 from .erasure.http import ErasureRoutes
 from .erasure.mail import Mail
@@ -170,11 +170,17 @@ class Collector:
     async def _still_agrees(self, message: Message) -> bool:
         return await self._asking.readers.ask(lambda reader: agrees(reader, message.node, message.purpose))
 
-    def _prepare(self, session: Session) -> None:
+    def _prepare(self, engine: Engine) -> None:
         """Make of the tables what these settings want."""
-        (feed if self._settings.webhooks else starve)(session)
-        for table in keep(session, self._settings.retention):
-            log.info("%s: how long rows are kept has changed; old ones go as parts are merged", table)
+        (feed if self._settings.webhooks else starve)(engine)
+        for number in range(engine.shards):
+            session = engine.session(shard=number)
+            try:
+                changed = keep(session, self._settings.retention)
+            finally:
+                session.close()
+            for table in changed:
+                log.info("%s: how long rows are kept has changed; old ones go as parts are merged", table)
 
     def _open_erasing(self) -> None:
         front = self._front

@@ -11,6 +11,7 @@ from stitchline_collector import migrate
 from stitchline_collector.cli.migrate import migrate as command
 from stitchline_collector.cluster import Cluster, placement
 from stitchline_collector.engine import Engine
+from stitchline_collector.retention import Retention, keep
 from tests.clickhouse_cluster import NAME, ClickHouseCluster
 from tests.clickhouse_server import ClickHouseServer
 from tests.databases import drop, new_name
@@ -112,3 +113,14 @@ def test_a_shard_that_comes_later_gets_the_whole_schema(engine: Engine) -> None:
     session = engine.session(shard=1)
     assert session.query("SELECT count() FROM people") == [(0,)]
     session.close()
+
+
+def test_old_rows_go_on_every_shard(engine: Engine) -> None:
+    for number, expected in (
+        (0, ["events_raw", "failed_events_raw", "identity_visits"]),
+        (1, ["events_raw", "identity_visits"]),
+    ):
+        session = engine.session(shard=number)
+        assert sorted(keep(session, Retention(events_days=30, failed_events_days=7))) == expected
+        assert keep(session, Retention(events_days=30, failed_events_days=7)) == []
+        session.close()
