@@ -186,9 +186,9 @@ class Engine:
 
 def _have_room_for_import(path: Path) -> None:
     """Give chdb a folder that it can write: when it is imported it opens an engine in the one for temporary files."""
-    names = ("TMPDIR", "TMP", "TEMP", "TEMPDIR")  # as C++ looks for it
-    folder = next((os.environ[name] for name in names if os.environ.get(name)), "/tmp")  # noqa: S108 (only asked about)
-    if not os.access(folder, os.W_OK) and os.access(path.parent, os.W_OK):
+    names = ("TMPDIR", "TMP", "TEMP", "TEMPDIR")  # as C++ looks for it: the first that is set, be it empty
+    folder = next((os.environ[name] for name in names if name in os.environ), "/tmp")  # noqa: S108 (only asked about)
+    if not os.access(folder or ".", os.W_OK) and os.access(path.parent, os.W_OK):
         path.mkdir(exist_ok=True)
         os.environ["TMPDIR"] = str(path)
 
