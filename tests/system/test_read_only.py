@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +23,19 @@ def _can_unshare() -> bool:
     return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
 
 
-def test_a_collector_needs_no_more_than_one_folder_and_no_rights(tmp_path: Path) -> None:
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A folder that nobody reaches; pytest's own are for their owner alone, and are made so again by every other run."""
+    with tempfile.TemporaryDirectory(prefix="stitchline-") as folder:
+        Path(folder).chmod(0o711)
+        data = Path(folder) / "data"
+        data.mkdir()
+        yield data
+
+
+def test_a_collector_needs_no_more_than_one_folder_and_no_rights(data: Path) -> None:
     if not (sys.platform == "linux" and shutil.which("setpriv") and _can_unshare()):
         pytest.skip("needs root on Linux: makes a root that cannot be written")
-    data = tmp_path / "data"
-    data.mkdir()
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)  # nobody has to come through
     collector = CollectorProcess(
         data, f"chdb://{data}/clickhouse", program=(str(WRAPPER), str(data), "-m", "stitchline_collector")
     )
