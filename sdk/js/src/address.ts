@@ -1,33 +1,26 @@
 /** What an address says: the campaign that led here, and a link token from another device. */
 
 import type { Campaign } from "./event";
+import { nonEmpty } from "./identifiers";
 
-const UTM = "utm_source utm_medium utm_campaign utm_term utm_content".split(" ");
-const FIELDS = ["source", "medium", "name", "term", "content"] as const;
 // The advertising platforms' own click ids, with the source each one names: the collector's table.
 const CLICK_IDS = { gclid: "google", gbraid: "google", wbraid: "google", dclid: "google", fbclid: "facebook",
   msclkid: "bing", ttclid: "tiktok", twclid: "twitter", li_fat_id: "linkedin" };
 
 /** Returns the campaign of a query string; undefined without one. */
-export function campaignOf(query: string): Campaign | undefined {
+export const campaignOf = (query: string): Campaign | undefined => {
   const parameters = new URLSearchParams(query);
   const campaign: Campaign = {};
-  UTM.forEach((name, at) => {
-    const value = parameters.get(name);
-    if (value) campaign[FIELDS[at]!] = value.slice(0, 256);
-  });
-  for (const [name, source] of Object.entries(CLICK_IDS)) {
-    const value = parameters.get(name);
-    if (value) return { source, medium: "cpc", ...campaign, click_id: value.slice(0, 512) };
-  }
-  return Object.keys(campaign).length ? campaign : undefined;
-}
+  const take = (parameter: string, field: string, most: number): unknown => {
+    const value = parameters.get(parameter);
+    return value && (campaign[field as keyof Campaign] = value.slice(0, most));
+  };
+  for (const field of ["source", "medium", "campaign", "term", "content"]) take(`utm_${field}`, field == "campaign" ? "name" : field, 256);
+  for (const id in CLICK_IDS)
+    if (take(id, "click_id", 512)) return { source: CLICK_IDS[id as keyof typeof CLICK_IDS], medium: "cpc", ...campaign };
+  return nonEmpty(campaign);
+};
 
-/** Takes the link token (`_stl=...`) out of an address: the first counts, all go. */
-export function takeToken(url: string): { token: string | null; url: string } {
-  const [, before, query, fragment] = /^([^?#]*)\??([^#]*)(.*)$/.exec(url) as unknown as [string, string, string, string];
-  const tokens: string[] = [];
-  const rest = query.split("&").filter((pair) => !pair.startsWith("_stl=") || !tokens.push(pair.slice(5)));
-  if (!tokens.length) return { token: null, url };
-  return { token: tokens[0]!, url: `${before}${rest.length ? "?" : ""}${rest.join("&")}${fragment}` };
-}
+/** Returns an address without link tokens (`_stl=...`), which would spread with it. */
+export const withoutToken = (url: string): string =>
+  url.replace(/(?<=[?&])(_stl=[^&#]*&)+|[?&](_stl=[^&#]*&?)+(?=#|$)/g, "");

@@ -1,9 +1,8 @@
 /** The whole SDK for a page: the core, contacts that are hashed here, link tokens, and scopes. */
 
 import { Client } from "./core";
-import "./links";
 import { scoped, type ScopeOptions } from "./scope";
-import { Speaker } from "./speaker";
+import type { Speaker } from "./speaker";
 
 export * from "./core";
 export type { ScopeOptions } from "./scope";
@@ -16,5 +15,5 @@ declare module "./core" {
 }
 
 Client.prototype.scope = function (options = {}) {
-  return scoped(this._core, options, Speaker);
+  return scoped(Object.prototype, this._core, options);
 };

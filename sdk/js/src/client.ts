@@ -1,70 +1,78 @@
 /** What a client is on every platform: settings in, calls on top, delivery below. */
 
-import type { Device } from "./event";
+import { checkSettings } from "./checks";
+import type { Device, Identifiers } from "./event";
 import { clean } from "./identifiers";
-import { Losses } from "./losses";
-import { Sender, type Entry, type Platform } from "./sender";
-import { settingsOf, type Options } from "./settings";
-import { Speaker, type Core, type Keeper, type Memory } from "./speaker";
+import { lossesOf } from "./losses";
+import type { Keeper } from "./memory";
+import { senderOf, type Platform } from "./sender";
+import { urlOf, type Options } from "./settings";
+import { speakerOf, type Core, type Speaker } from "./speaker";
 
-const SHARED = /^(kiosk|atm|pos)$/;
-
-export class Client extends Speaker {
-  /** @throws ConfigurationError a setting could never work */
-  constructor(
-    endpoint: string,
-    write_key: string,
-    options: Options,
-    keeper: Keeper,
-    platform: (url: string, max_bytes: number, lost: (entry: Entry) => void) => Platform,
-    core: Pick<Core, "device" | "page" | "unsaid" | "head" | "seq">,
-  ) {
-    const settings = settingsOf(endpoint, write_key, options);
-    const losses = new Losses(options.on_drop, options.debug);
-    const { url, max_queue_bytes, clock } = settings;
-    const lost = ({ line }: Entry): void => losses.count("offline_full", JSON.parse(line));
-    const sender = new Sender(settings, losses, platform(url, max_queue_bytes, lost));
-    const { device, identifiers, consent } = options;
-    const type = device?.type || "";
-    const shared = SHARED.test(type);
-    const timeout_s = options.session_timeout_s || (shared ? 120 : 1800);
-    const personal = type != "server";
-    const hash = options.hash_contacts ?? true;
-    super(
-      { ...core, sender, losses, clock, hash }, keeper, {}, personal ? timeout_s * 1000 : 0, shared, personal, consent,
-    );
-    const memory = keeper.load();
-    if (identifiers) memory.identifiers = clean(identifiers, hash, () => losses.count("identifier_refused"));
-    // What the page knows of the banner is newer than what was said on the last page.
-    if (consent) memory.consent = { ...memory.consent, ...consent };
-    keeper.save(memory);
-  }
-
+/** What a client has besides the calls. */
+export interface Delivery {
+  /** @internal */
+  readonly _core: Core;
   /** This device, as its events name it. */
-  get device(): Device {
-    return JSON.parse(`{${this._core.head(this._core.device())}}`).device;
-  }
-
+  readonly device: Device;
   /** How many events were lost since the start, by reason. */
-  get losses(): Record<string, number> {
-    return { ...this._core.losses.totals };
-  }
-
+  readonly losses: Record<string, number>;
   /** How many events of this page or process are neither delivered nor lost. */
-  get pending(): number {
-    return this._core.sender.pending;
-  }
-
-  /** Waits until everything queued so far is delivered or counted as lost; false when the time was over first. */
-  flush(timeout_s = 10): Promise<boolean> {
-    return this._core.sender.flush(timeout_s);
-  }
-
-  /** Delivers what is queued, then ends; later calls are counted as `closed`. */
-  close(timeout_s = 5): Promise<boolean> {
-    return this._core.sender.close(timeout_s);
-  }
+  readonly pending: number;
+  /** Waits until everything queued so far is delivered or counted as lost; false when `timeout_s` (10) was over first. */
+  flush(timeout_s?: number): Promise<boolean>;
+  /** Delivers what is queued within `timeout_s` (5), then ends; later calls are counted as `closed`. */
+  close(timeout_s?: number): Promise<boolean>;
 }
 
-/** Remembers as long as the process. */
-export const inMemory = (memory: Memory): Keeper => ({ load: () => memory, save: (changed) => void (memory = changed) });
+export type Client = Speaker & Delivery;
+
+/**
+ * Makes a client.
+ * @param prototype whose instance it is
+ * @throws ConfigurationError a setting could never work
+ */
+export const clientOf = (
+  prototype: object,
+  endpoint: string,
+  write_key: string,
+  options: Options,
+  keeper: Keeper,
+  platform: (url: string) => Platform,
+  own: Pick<Core, "_device" | "_page" | "_agreed" | "_unsaid" | "_head" | "_seq">,
+): Client => {
+  if (WHOLE) checkSettings(options);
+  const url = urlOf(endpoint, write_key);
+  const losses = lossesOf(options);
+  const sender = senderOf(url, write_key, options, losses, keeper, platform(url));
+  const { device = {}, identifiers, consent } = options;
+  const shared = /^(kiosk|atm|pos)$/.test(device.type!);
+  const refuse = (namespace: string): void => losses._count("identifier_refused", ...(WHOLE ? [{ message: namespace }] : []));
+  const cleaned = (given: Identifiers): Record<string, string> | undefined => clean(given, refuse, ...(WHOLE ? [options.hash_contacts] : []));
+  const core: Core = { ...own, _sender: sender, _losses: losses, _clean: cleaned, ...(WHOLE && { _clock: options.clock }) };
+  const memory = keeper._load();
+  if (identifiers) memory.identifiers = cleaned(identifiers);
+  // What the page knows of the banner is newer than what was said on the last page.
+  if (consent) memory.consent = { ...memory.consent, ...consent };
+  keeper._save(memory);
+  const delivery = {
+    __proto__: prototype,
+    _core: core,
+    get device() {
+      const memory = keeper._load();
+      const id = own._device(memory);
+      keeper._save(memory);
+      return JSON.parse(own._head(id)).device;
+    },
+    get losses() {
+      return { ...losses._totals };
+    },
+    get pending() {
+      return sender._mine.size;
+    },
+    flush: (timeout_s = 10) => sender._flush(timeout_s),
+    close: (timeout_s = 5) => sender._close(timeout_s),
+  } satisfies Delivery & { __proto__: object };
+  const timeout_s = (WHOLE && options.session_timeout_s) || (shared ? 120 : 1800);
+  return speakerOf(delivery, core, keeper, { _timeout: WHOLE && device.type == "server" ? 0 : timeout_s * 1000, _shared: shared, _consent: consent }) as Client;
+};

@@ -1,10 +1,9 @@
 /**
  * E-mails and phone numbers: brought to one spelling and hashed before anything leaves.
  *
- * Held to `sdk/spec/vectors/normalisation.json` and `hashing.json`. Importing it is using it.
+ * Held to `sdk/spec/vectors/normalisation.json` and `hashing.json`.
  */
 
-import { added } from "./added";
 import { sha256Hex } from "./sha256";
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -30,7 +29,7 @@ function phone(text: string): string | undefined {
 }
 
 /** Returns the hash of a contact, or the contact itself where `hash` is false; undefined where it names nobody. */
-function contact(namespace: string, text: string, hash: boolean): string | undefined {
+export function contact(namespace: string, text: string, hash: boolean): string | undefined {
   const lower = text.toLowerCase();
   if (SHA256.test(lower)) {
     // What a careless integration hashes when there is no address.
@@ -40,5 +39,3 @@ function contact(namespace: string, text: string, hash: boolean): string | undef
   const normal = namespace == "email" ? email(text) : phone(text);
   return normal && hash ? sha256Hex(normal) : normal;
 }
-
-added.contact = contact;

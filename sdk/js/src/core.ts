@@ -4,17 +4,18 @@
  * Nothing is loaded from anywhere, no cookie is set unless `cookie_domain` is, and no error reaches the page.
  */
 
-import { added } from "./added";
-import { campaignOf, takeToken } from "./address";
-import { Client as Base } from "./client";
-import { IndexedDisk } from "./disk";
-import type { Consent, TagsAndProperties } from "./event";
+import { campaignOf, withoutToken } from "./address";
+import { clientOf, type Client as Made } from "./client";
+import { shared } from "./cookie";
+import { diskOf } from "./disk";
+import type { Campaign, Consent } from "./event";
 import { newId } from "./ids";
-import type { Linked } from "./links";
+import { linkOfAddress } from "./links";
+import type { Keeper, Memory } from "./memory";
+import { quietly, warn } from "./quietly";
 import { ConfigurationError, type Options } from "./settings";
-import { now } from "./sender";
-import type { Keeper, Memory } from "./speaker";
-import { SDK_VERSION } from "./version";
+import type { Calls } from "./speaker";
+import { SDK } from "./version";
 
 export type * from "./event";
 export type { Speaker as Scope } from "./speaker";
@@ -31,250 +32,177 @@ export interface BrowserOptions extends Options {
   link_key?: string;
 }
 
-const RECORD = "stl";
-const WAIT = "stl_wait";
-const COOKIE = "stl_device";
+export interface Client extends Made {}
 
-export class Client extends Base {
-  private _unviewed = false;
-  private _ended = new AbortController();
-
+export class Client {
   /** @throws ConfigurationError a setting could never work */
   constructor(endpoint: string, write_key: string, options: BrowserOptions = {}) {
-    const { device = {}, channel, app_version, cookie_domain } = options;
-    const unsaid = (consent?: Consent): boolean => !!options.require_consent && !consent?.analytics;
-    const setCookie = (id: string, age_s: number): void => {
-      const secure = location.protocol == "https:" ? "; Secure" : "";
-      document.cookie = `${COOKIE}=${id}; Domain=${cookie_domain}; Path=/; Max-Age=${age_s}; SameSite=Lax${secure}`;
-    };
-    const keeper = keptLocally(unsaid, () => cookie_domain && setCookie("", 0));
-    const deviceId = (): string => {
-      if (device.id) return device.id;
-      const memory = keeper.load();
-      const cookie = cookie_domain && /(?:^|; )stl_device=([\w-]{36})/.exec(document.cookie)?.[1];
-      const id = cookie || memory.device || newId(Date.now());
-      if (memory.device != id) keeper.save(Object.assign(memory, { device: id }));
-      if (cookie_domain && !cookie && !unsaid(memory.consent)) setCookie(id, 34_128_000); // 13 months
-      return id;
-    };
+    const { device: given = {}, channel, app_version, cookie_domain } = options;
     let referrer = document.referrer;
     let viewed = "";
-    let pending = (): number => 0;
-    const head = (id: string): string => {
-      const { language: locale } = navigator;
-      const { width: screen_width, height: screen_height } = window.screen; // `screen` is a call here
-      const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
-      const all = { app_version, locale, timezone, screen_width, screen_height, ...device, id };
-      return `"device":${JSON.stringify(all)}${channel ? `,"channel":${JSON.stringify(channel)}` : ""}`;
-    };
-    super(
-      endpoint, write_key, options, keeper,
-      (url, max_bytes, lost) => {
-        const name = `stitchline ${url} ${write_key}`;
-        const disk = new IndexedDisk(name, max_bytes, lost);
+    let unviewed = false;
+    let campaign: Campaign | undefined;
+
+    const unsaid = (consent?: Consent): unknown => options.require_consent && !consent?.analytics;
+    const keeper = keptLocally(unsaid, ...(WHOLE ? [() => cookie_domain && shared(cookie_domain, "")] : []));
+
+    const client = clientOf(
+      new.target.prototype, endpoint, write_key, options, keeper,
+      (url) => {
+        const name = `stl ${url} ${write_key}`;
         return {
-          disk,
-          sdk: `"sdk":{"name":"stitchline-js","version":"${SDK_VERSION}"},`,
-          forbidden,
-          async alone(run) {
+          _disk: (...room) => diskOf(name, ...room),
+          async _alone(drain, pending, disk) {
             // Before consent a look into the queue would make one. After a withdrawal a record stays until all is sent and erased.
-            if (!pending() && keeper.bare()) return;
+            if (!pending && keeper._bare()) return;
             const sent = async (): Promise<void> => {
-              if (!(await run()) || !unsaid(keeper.load().consent)) return;
-              disk.erase();
-              keeper.erase();
+              if (!(await drain()) || !unsaid(keeper._load().consent)) return;
+              disk._erase();
+              keeper._erase();
             };
-            try {
-              await navigator.locks.request(name, sent);
-            } catch {
-              await sent(); // no locks here: two tabs may send an event twice, and it is one event by its id
-            }
+            // Without locks, which a page without TLS has not, two tabs may send an event twice, and it is one event by its id.
+            await (navigator.locks?.request(name, sent) ?? sent());
           },
         };
       },
       {
-        unsaid,
-        device: deviceId,
-        head,
-        page: () => ({ url: address().slice(0, 8192), title: document.title.slice(0, 2048), referrer: referrer.slice(0, 8192) }),
+        _unsaid: unsaid,
+        _device(memory) {
+          if (campaign) memory.campaign = campaign; // holds from the next event on
+          campaign = undefined;
+          if (given.id) return given.id;
+          const id = memory.device || newId(Date.now());
+          return (memory.device = WHOLE && cookie_domain && !unsaid(memory.consent) ? shared(cookie_domain, id) : id);
+        },
+        _head(id) {
+          const { width: screen_width, height: screen_height } = window.screen; // `screen` is a call here
+          const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
+          const device = { app_version, locale: navigator.language, timezone, screen_width, screen_height, ...given, id };
+          return JSON.stringify({ sdk: SDK, device, channel: channel || undefined });
+        },
+        _agreed: () => unviewed && say(), // the page that asked is seen, now that it may be said
+        _page: () => ({ url: address().slice(0, 8192), title: document.title.slice(0, 2048), referrer: referrer.slice(0, 8192) }),
       },
     );
-    const { sender } = this._core;
-    pending = () => sender.pending;
+    const { _sender: sender } = client._core;
+
+    const say = (): void => {
+      unviewed = options.auto_page != false && !client.page();
+    };
     const view = (): void => {
       if (address() == viewed) return;
-      if (viewed) referrer = viewed;
+      referrer = viewed || referrer;
       viewed = address();
-      const campaign = campaignOf(location.search);
-      if (campaign) keeper.save(Object.assign(this._memory(), { campaign }));
-      this._view();
+      campaign = campaignOf(location.search);
+      say();
     };
-    this._view = () => {
-      this._unviewed = options.auto_page != false && !this.page();
-    };
-    const on = (target: EventTarget, type: string, run: (event: any) => void): void =>
-      target.addEventListener(type, (event) => quietly(() => run(event)), { capture: true, signal: this._ended.signal });
-    const later = (): unknown => setTimeout(() => this._ended.signal.aborted || quietly(view)); // the page sets its title first
+    const on = (type: string, run: (event: any) => unknown, target: EventTarget = window): void =>
+      target.addEventListener(type, (event) => sender._closed() || quietly(() => run(event)), true);
+    const later = (): unknown => setTimeout(() => sender._closed() || quietly(view)); // the page sets its title first
     const start = (): void => {
-      let said: Linked | undefined;
-      quietly(() => {
-        const { token, url } = takeToken(location.href);
-        if (!token) return;
-        history.replaceState(history.state, "", url);
-        said = options.link_key ? added.token?.(token, options.link_key, { own_device: deviceId() }) : undefined;
-      });
+      const { href } = location;
+      const linked = WHOLE && options.link_key && linkOfAddress(client, options.link_key);
+      const rest = withoutToken(href);
+      if (rest != href) history.replaceState(history.state, "", rest);
       view();
-      if (said) this.link(said.linked, { properties: { via: said.via || undefined } });
-      const { navigation } = window as unknown as { navigation?: EventTarget };
-      if (navigation) {
-        on(navigation, "currententrychange", ({ navigationType }) => /push|traverse/.test(navigationType) && later());
-      } else {
-        const { pushState } = history;
-        history.pushState = function (...given) {
-          pushState.apply(this, given);
-          later();
-        };
-        on(window, "popstate", later);
-      }
+      if (linked) linked();
+      const { pushState } = history;
+      history.pushState = function (...given) {
+        pushState.apply(this, given);
+        later();
+      };
+      on("popstate", later);
     };
-    on(document, "visibilitychange", () => document.visibilityState == "hidden" && sender.last());
-    on(window, "pagehide", () => {
-      sender.last((url, body) => navigator.sendBeacon(url, body));
-      sender.pause();
-    });
-    on(window, "pageshow", ({ persisted }) => {
+    on("visibilitychange", () => document.hidden && sender._hurry(), document);
+    on("pagehide", sender._leave);
+    on("pageshow", ({ persisted }) => {
       if (!persisted) return;
-      sender.resume();
-      this._view();
+      sender._hurry();
+      say();
     });
-    on(window, "online", () => sender.hurry());
-    if ((document as { prerendering?: boolean }).prerendering) on(document, "prerenderingchange", start);
+    on("online", sender._hurry);
+    if ((document as { prerendering?: boolean }).prerendering) on("prerenderingchange", start, document);
     else quietly(start);
-    sender.wake(0); // what earlier pages left
-  }
+    sender._hurry(); // what earlier pages left
 
-  private _view: () => void;
-
-  override consent(purposes: Consent, tags?: TagsAndProperties): boolean {
-    const queued = super.consent(purposes, tags);
-    if (queued && this._unviewed) quietly(this._view); // the page that asked is seen, now that it may be said
-    return queued;
-  }
-
-  override close(timeout_s?: number): Promise<boolean> {
-    this._ended.abort();
-    return super.close(timeout_s);
+    return client as Client;
   }
 }
 
 interface LocalKeeper extends Keeper {
   /** Whether nothing may be stored, and nothing is. */
-  bare(): boolean;
-  erase(): void;
+  _bare(): unknown;
+  _erase(): void;
 }
 
 /**
  * Keeps in localStorage, where all tabs look before each event; in memory where that is blocked. After a withdrawal nothing but
- * the withdrawal itself is kept, until `erase`.
+ * the withdrawal itself is kept, until it is erased.
  */
-function keptLocally(unsaid: (consent?: Consent) => boolean, forget: () => void): LocalKeeper {
+const keptLocally = (unsaid: (consent?: Consent) => unknown, forget?: () => unknown): LocalKeeper => {
   let memory: Memory = {};
   let stored = false;
-  let blocked = false;
+  let storage: Storage | undefined;
+  try {
+    storage = localStorage;
+  } catch {
+    // blocked: what is known here lives as long as the page
+  }
   const load = (): Memory => {
-    try {
-      const text = blocked ? null : localStorage.getItem(RECORD);
-      if (text) memory = JSON.parse(text);
-      else if (stored) memory = {}; // taken back, or cleared, in another tab
-      stored = !!text;
-    } catch {
-      // blocked: what is known here lives as long as the page
-    }
+    const text = storage?.stl;
+    if (text) memory = JSON.parse(text);
+    else if (stored) memory = {}; // taken back, or cleared, in another tab
+    stored = !!text;
     return memory;
   };
   return {
-    load,
-    save(changed) {
+    _load: load,
+    _save(changed) {
       memory = changed;
       const gone = unsaid(memory.consent);
       if (gone && !stored) return;
       try {
-        localStorage.setItem(RECORD, JSON.stringify(gone ? { consent: memory.consent } : memory));
+        storage!.stl = JSON.stringify(gone ? { consent: memory.consent, wait: memory.wait } : memory);
         stored = true;
-        if (gone) forget();
+        if (WHOLE && gone) forget!();
       } catch {
-        blocked = true;
+        storage = undefined; // or full
       }
     },
-    bare: () => unsaid(load().consent) && !stored,
-    erase() {
+    _bare: () => unsaid(load().consent) && !stored,
+    _erase() {
       stored = false;
-      try {
-        localStorage.removeItem(RECORD);
-        localStorage.removeItem(WAIT);
-      } catch {
-        // blocked: there is none
-      }
+      delete storage?.stl;
     },
   };
-}
-
-let until = 0;
-
-/** The end of a Retry-After: by this tab's own clock, and for all others as a time of day, which somebody may set. */
-function forbidden(for_ms?: number): number {
-  let left = 0;
-  try {
-    if (for_ms) localStorage[WAIT] = Date.now() + for_ms;
-    left = localStorage[WAIT] - Date.now();
-  } catch {
-    // blocked: it holds for this page
-  }
-  if (for_ms) until = now() + for_ms;
-  return Math.max(until - now(), left > 300_000 ? 0 : left || 0);
-}
+};
 
 /** The page's address. A fragment is part of it only where it is a route: others may hold secrets, and are no page. */
 const address = (): string => location.href.replace(/#(?![/!]).*/, "");
 
-function quietly(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    console.warn("stitchline:", error);
-  }
-}
-
 let current: Client | undefined;
 
 /** Makes the page's own client, which the calls below use; one made before is closed. Never throws. */
-export function init(endpoint: string, write_key: string, options?: BrowserOptions): Client | undefined {
+export const init = (...given: [endpoint: string, write_key: string, options?: BrowserOptions]): Client | undefined => {
   void current?.close();
   current = undefined;
-  quietly(() => (current = new Client(endpoint, write_key, options)));
+  quietly(() => (current = new Client(...given)));
   return current;
-}
+};
 
 /** Returns the page's own client, if `init` was called. */
 export const client = (): Client | undefined => current;
 
-type Name = "track" | "page" | "screen" | "identify" | "link" | "unlink" | "logout" | "consent";
-
 /** The calls of the page's own client. */
-export const calls = {} as Pick<Client, Name>;
-for (const name of "track page screen identify link unlink logout consent".split(" ") as Name[])
+export const calls = {} as Calls;
+for (const name of "track page screen identify link unlink logout consent".split(" ") as (keyof Calls)[])
   calls[name] = (...given: any[]): boolean => {
     if (current) return (current[name] as (...given: any[]) => boolean)(...given);
-    console.warn("stitchline: no init");
-    return false;
+    return warn("no init");
   };
 export const { track, page, screen, identify, link, unlink, logout, consent } = calls;
 
 /** Waits until everything queued so far is delivered; true also before `init`. */
 export const flush = async (timeout_s?: number): Promise<boolean> => !current || current.flush(timeout_s);
 /** Delivers what is queued, then ends; true also before `init`. */
-export const close = async (timeout_s?: number): Promise<boolean> => {
-  const before = current;
-  current = undefined;
-  return !before || before.close(timeout_s);
-};
+export const close = async (timeout_s?: number): Promise<boolean> => !current || current.close(timeout_s);

@@ -79,5 +79,3 @@ export interface Drop {
 }
 
 export const MAX_EVENT_BYTES = 65_536;
-/** Levels of nesting in `properties`. */
-export const MAX_DEPTH = 32;

@@ -5,15 +5,16 @@
  * who made it; between servers it shows both (protocol P-13). Held to `sdk/spec/vectors/link_tokens.json`.
  */
 
-import { added } from "./added";
-import { takeToken } from "./address";
-import "./contacts";
+import { withoutToken } from "./address";
+import type { Client } from "./client";
 import type { Identifiers } from "./event";
 import { clean } from "./identifiers";
 import { sha256, utf8 } from "./sha256";
-import { nonEmpty } from "./speaker";
 
-export { takeToken as take_link_token };
+/** Takes the link token (`_stl=...`) out of an address: the first counts, all go. */
+export function take_link_token(url: string): { token: string | null; url: string } {
+  return { token: /[?&]_stl=([^&#]*)/.exec(url)?.[1] ?? null, url: withoutToken(url) };
+}
 
 const MAX_LIFE_S = 2_592_000;
 const CLOCKS_DIFFER_S = 120;
@@ -37,7 +38,7 @@ export function make_link_token(
   key: string,
   { via, life_s = 300, now_s = Math.floor(Date.now() / 1000) }: { via?: string; life_s?: number; now_s?: number } = {},
 ): string | undefined {
-  const who = nonEmpty(clean(linked, true, () => {}));
+  const who = clean(linked, () => {});
   if (!who || !(life_s > 0 && life_s <= MAX_LIFE_S) || utf8(key).length < MIN_KEY_BYTES) return undefined;
   return signed(base64url(utf8(JSON.stringify({ iat: now_s, exp: now_s + life_s, linked: who, via }))), key);
 }
@@ -64,7 +65,7 @@ export function read_link_token(
     const { iat, exp, linked, via } = JSON.parse(fromBase64url(payload));
     const lasts = Number.isFinite(iat) && Number.isFinite(exp) && exp > iat && exp - iat <= MAX_LIFE_S;
     if (!lasts || now_s < iat - CLOCKS_DIFFER_S || now_s > exp + CLOCKS_DIFFER_S) return undefined;
-    const who = nonEmpty(clean(linked, true, () => {}));
+    const who = clean(linked, () => {});
     return who && !(own_device && who.device == own_device) ? { linked: who, via: typeof via == "string" ? via : "" } : undefined;
   } catch {
     return undefined; // signed, but not by a client that keeps to the protocol
@@ -99,4 +100,10 @@ const fromBase64url = (text: string): string =>
     Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0)),
   );
 
-added.token = read_link_token;
+/** Reads a link token out of the page's address, and returns what says it. */
+export function linkOfAddress(client: Client, key: string): (() => void) | undefined {
+  const { token } = take_link_token(location.href);
+  const found = token && read_link_token(token, key, { own_device: client.device.id });
+  if (found) return () => client.link(found.linked, { properties: { via: found.via || undefined } });
+  return undefined;
+}

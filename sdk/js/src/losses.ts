@@ -2,43 +2,47 @@
 
 import type { Drop } from "./event";
 import { newId } from "./ids";
+import { warn } from "./quietly";
+import type { Options } from "./settings";
 
-export class Losses {
+export interface Losses {
   /** All losses since the start, by reason. */
-  readonly totals: Record<string, number> = {};
-  private _unreported: Record<string, number> = {};
-  private _report = "";
-
-  constructor(
-    private _onDrop?: (drop: Drop) => void,
-    private _debug?: boolean,
-  ) {}
-
+  _totals: Record<string, number>;
   /** Counts one loss and shows it to the host, whose errors stay here. */
-  count(reason: string, event: Record<string, unknown> = {}, message = "", path = ""): void {
-    this.totals[reason] = (this.totals[reason] || 0) + 1;
-    this._unreported[reason] = (this._unreported[reason] || 0) + 1;
-    if (this._debug) console.warn("stitchline:", reason, message); // never the event: it is about somebody
-    try {
-      this._onDrop?.({ reason, event, message, path });
-    } catch {
-      // the host's callback must not stop delivery
-    }
-  }
-
-  /** Returns the report for the next batch: the same bytes until a collector has it; empty when there is nothing to say. */
-  report(ms: number): string {
-    const properties = this._unreported;
-    if (!this._report && Object.keys(properties).length) {
-      const occurred_at = new Date(ms).toISOString();
-      this._report = JSON.stringify({ event_id: newId(ms), type: "track", name: "stitchline_loss", occurred_at, properties });
-      this._unreported = {};
-    }
-    return this._report;
-  }
-
+  _count(reason: string, drop?: Partial<Drop>): void;
+  /** Returns the report for the next batch: the same bytes until a collector has it; nothing when there is nothing to say. */
+  _report(ms: number): string[];
   /** Forgets what the collector has been told. */
-  delivered(): void {
-    this._report = "";
-  }
+  _delivered(): void;
 }
+
+export const lossesOf = (options: Options): Losses => {
+  const totals: Record<string, number> = {};
+  let unreported: Record<string, number> | undefined;
+  let report: string[] = [];
+  return {
+    _totals: totals,
+    _count(reason, drop) {
+      unreported ||= {};
+      for (const counts of [totals, unreported]) counts[reason] = (counts[reason] || 0) + 1;
+      if (!WHOLE) return;
+      if (options.debug) warn(reason, drop?.message || "");
+      try {
+        options.on_drop?.({ event: {}, message: "", path: "", ...drop, reason });
+      } catch {
+        // the host's callback must not stop delivery
+      }
+    },
+    _report(ms) {
+      if (!report[0] && unreported) {
+        const occurred_at = new Date(ms).toISOString();
+        report = [JSON.stringify({ event_id: newId(ms), type: "track", name: "stitchline_loss", occurred_at, properties: unreported })];
+        unreported = undefined;
+      }
+      return report;
+    },
+    _delivered() {
+      report = [];
+    },
+  };
+};

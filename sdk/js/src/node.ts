@@ -7,14 +7,13 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { release } from "node:os";
-import { Client as Base, inMemory } from "./client";
-import "./contacts";
+import { clientOf, type Client as Made } from "./client";
 import { newId } from "./ids";
-import { now } from "./sender";
+import { forgetful, inMemory } from "./memory";
 import { scoped, type ScopeOptions } from "./scope";
 import type { Options } from "./settings";
-import { Speaker } from "./speaker";
-import { SDK_VERSION } from "./version";
+import type { Calls, Core, Speaker } from "./speaker";
+import { SDK } from "./version";
 
 export type * from "./event";
 export type { ScopeOptions } from "./scope";
@@ -36,84 +35,94 @@ const binding = new AsyncLocalStorage<Binding>();
 const SYSTEMS: Record<string, string> = { linux: "Linux", darwin: "macOS", win32: "Windows", android: "Android" };
 
 /** One person on one device. Use it directly, or bind it: inside `run`, calls on its client are the scope's. */
-export class Scope extends Speaker {
+export interface Scope extends Speaker {}
+
+export class Scope {
+  private _core: Core;
+
+  private constructor(core: Core, options: ScopeOptions) {
+    this._core = core;
+    return scoped(this, core, options) as Scope;
+  }
+
   /** Runs a function, and all that it awaits, for this person. */
   run<T>(work: () => T): T {
     return binding.run({ scope: this, outer: binding.getStore() }, work);
   }
 
-  _of(core: unknown): boolean {
-    return this._core == core;
+  /** @internal */
+  static _made(core: Core, options: ScopeOptions): Scope {
+    return new Scope(core, options);
+  }
+
+  /** @internal The scope that is bound here, if it is one of that client's. */
+  static _bound(core: Core): Scope | undefined {
+    let bound = binding.getStore();
+    while (bound && bound.scope._core != core) bound = bound.outer;
+    return bound?.scope;
   }
 }
 
-export class Client extends Base {
-  private _shutdown_s: number;
-  private _exit = (): void => void this.close();
-  private _sigterm = (): void => {
-    void this.close().then(() => process.kill(process.pid, "SIGTERM"));
-  };
+const NAMES = ["track", "page", "screen", "identify", "link", "unlink", "logout", "consent"] as const;
 
+export interface Client extends Made {}
+
+export class Client {
   /** @throws ConfigurationError a setting could never work */
   constructor(endpoint: string, write_key: string, options: NodeOptions = {}) {
-    const { device: given = {}, channel, app_version } = options;
+    const { device: given = {}, channel, app_version, shutdown_timeout_s = 5 } = options;
     const { locale, timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
     const os = SYSTEMS[process.platform] || process.platform;
     const found = { type: "server" as const, os, os_version: release(), app_version, locale, timezone };
     const device = { ...found, ...given, id: given.id || newId(Date.now()) };
-    const head = `"device":${JSON.stringify(device)}${channel ? `,"channel":${JSON.stringify(channel)}` : ""}`;
+    const head = JSON.stringify({ sdk: SDK, device, channel: channel || undefined });
     let seq = 0;
-    let until = 0;
-    const memory = options.consent ? { consent: options.consent } : {};
-    super(
-      endpoint, write_key, { ...options, device }, inMemory(memory),
-      () => ({
-        sdk: `"sdk":{"name":"stitchline-js","version":"${SDK_VERSION}"},`,
-        alone: async (run) => void (await run()),
-        forbidden(for_ms) {
-          if (for_ms) until = now() + for_ms;
-          return until - now();
-        },
-      }),
+    const keeper = inMemory({});
+    const client = clientOf(
+      new.target.prototype, endpoint, write_key, { ...options, device }, keeper,
+      () => ({ _alone: async (drain) => void (await drain()) }),
       {
-        unsaid: () => false,
-        device: () => device.id,
-        head: () => head,
+        _unsaid: () => false,
+        _agreed() {},
+        _page: () => undefined,
+        _device: () => device.id,
+        _head: () => head,
         // A device that was named may have other processes, whose numbers are not known here.
-        seq: given.id ? undefined : () => ++seq,
+        _seq: given.id ? undefined : () => ++seq,
       },
     );
-    this._shutdown_s = options.shutdown_timeout_s ?? 5;
-    process.on("beforeExit", this._exit);
-    if (options.drain_on_sigterm != false && !process.listenerCount("SIGTERM")) process.once("SIGTERM", this._sigterm);
-  }
-
-  /** The scope that is bound here, if it is one of this client's. */
-  _bound(): Scope | undefined {
-    let bound = binding.getStore();
-    while (bound && !bound.scope._of(this._core)) bound = bound.outer;
-    return bound?.scope;
-  }
-
-  override get identifiers(): Record<string, string> {
-    const bound = this._bound();
-    return bound ? bound.identifiers : super.identifiers;
-  }
-
-  override get session_id(): string | undefined {
-    const bound = this._bound();
-    return bound ? bound.session_id : super.session_id;
+    if (device.type == "server") Object.assign(keeper, forgetful(keeper._load()));
+    const bound = (): Scope | undefined => Scope._bound(client._core);
+    const own = Object.getOwnPropertyDescriptors(client);
+    for (const name of NAMES) {
+      const call = client[name] as (...given: any[]) => boolean;
+      (client as any)[name] = (...given: any[]): boolean => ((bound()?.[name] as typeof call) || call)(...given);
+    }
+    Object.defineProperties(client, {
+      identifiers: { get: () => bound()?.identifiers || own.identifiers.get!() },
+      session_id: {
+        get() {
+          const scope = bound();
+          return scope ? scope.session_id : own.session_id.get!();
+        },
+      },
+    });
+    const { close } = client;
+    const exit = (): void => void client.close();
+    const sigterm = (): void => void client.close().then(() => process.kill(process.pid, "SIGTERM"));
+    (client as any).close = (timeout_s = shutdown_timeout_s) => {
+      process.off("beforeExit", exit);
+      process.off("SIGTERM", sigterm);
+      return close(timeout_s);
+    };
+    process.on("beforeExit", exit);
+    if (options.drain_on_sigterm != false && !process.listenerCount("SIGTERM")) process.once("SIGTERM", sigterm);
+    return client as Client;
   }
 
   /** Speaks for one person on one device. A wrong value is counted and left out. */
   scope(options: ScopeOptions = {}): Scope {
-    return scoped(this._core, options, Scope);
-  }
-
-  override close(timeout_s = this._shutdown_s): Promise<boolean> {
-    process.off("beforeExit", this._exit);
-    process.off("SIGTERM", this._sigterm);
-    return super.close(timeout_s);
+    return Scope._made(this._core, options);
   }
 }
 
@@ -132,21 +141,14 @@ export function init(endpoint: string, write_key: string, options?: NodeOptions)
 /** Returns the process's own client, if `init` was called. */
 export const client = (): Client | undefined => current;
 
-type Name = "track" | "page" | "screen" | "identify" | "link" | "unlink" | "logout" | "consent";
-
 /** The calls of the process's own client. */
-const calls = {} as Pick<Client, Name>;
-for (const name of ["track", "page", "screen", "identify", "link", "unlink", "logout", "consent"] as Name[]) {
-  const own = Base.prototype[name] as (...given: any[]) => boolean;
-  Client.prototype[name] = function (this: Client, ...given: any[]): boolean {
-    return own.apply(this._bound() || this, given);
-  };
+const calls = {} as Calls;
+for (const name of NAMES)
   calls[name] = (...given: any[]): boolean => {
     if (current) return (current[name] as (...given: any[]) => boolean)(...given);
     console.warn("stitchline: nothing is sent before init(endpoint, write_key)");
     return false;
   };
-}
 export const { track, page, screen, identify, link, unlink, logout, consent } = calls;
 
 /** Waits until everything queued so far is delivered; true also before `init`. */

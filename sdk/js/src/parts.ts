@@ -1,14 +1,13 @@
 /** The parts that the vectors are run on; built for the tests only. */
 
-import "./contacts";
 
-export { campaignOf, takeToken } from "./address";
+export { campaignOf } from "./address";
 export { clean } from "./identifiers";
 export { newId } from "./ids";
-export { make_link_token, read_link_token, signed } from "./links";
+export { make_link_token, read_link_token, signed, take_link_token } from "./links";
 export { askedMs, backoffMs, decide } from "./retry";
-export { cut, Sender } from "./sender";
+export { senderOf } from "./sender";
 export { sha256Hex } from "./sha256";
-export { Client, inMemory } from "./client";
-export { Losses } from "./losses";
-export { settingsOf } from "./settings";
+export { clientOf } from "./client";
+export { lossesOf } from "./losses";
+export { forgetful, inMemory } from "./memory";

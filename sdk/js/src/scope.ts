@@ -1,9 +1,9 @@
 /** Scopes: one client that speaks for many people. A server's business mostly, so not in the core. */
 
-import { inMemory } from "./client";
 import type { Consent, Device, IdentifierValue, Page, Who } from "./event";
-import { clean, identifierText } from "./identifiers";
-import type { Core, Memory, Speaker } from "./speaker";
+import { identifierText } from "./identifiers";
+import { inMemory, type Memory } from "./memory";
+import { speakerOf, type Core, type Speaker } from "./speaker";
 
 /** One person on one device, where a process speaks for many. */
 export interface ScopeOptions extends Who {
@@ -16,18 +16,18 @@ export interface ScopeOptions extends Who {
 }
 
 /** Makes a speaker for one person on one device. A wrong value is counted and left out. */
-export function scoped<S extends Speaker>(core: Core, options: ScopeOptions, Kind: new (...args: any[]) => S): S {
+export const scoped = (prototype: object, core: Core, options: ScopeOptions): Speaker => {
   const { user, email, phone, identifiers, device_id, device, channel, session_id, consent, page } = options;
-  const { hash, losses } = core;
+  const { _losses: losses } = core;
   const memory: Memory = {};
   let other: Device | undefined;
   try {
-    memory.identifiers = clean({ ...identifiers, user, email, phone }, hash, () => losses.count("identifier_refused"));
+    memory.identifiers = core._clean({ ...identifiers, user, email, phone });
     other = device_id == null ? device : { ...device, id: identifierText("device_id", device_id) };
   } catch (error) {
-    losses.count("invalid", { type: "scope" }, `${error}`);
+    losses._count("invalid", { event: { type: "scope" }, message: `${error}` });
   }
   if (session_id) memory.session_id = session_id;
   if (consent) memory.consent = consent;
-  return new Kind(core, inMemory(memory), { device: other, channel, page });
-}
+  return speakerOf(prototype, core, inMemory(memory), { device: other, channel, page });
+};

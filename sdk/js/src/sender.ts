@@ -5,367 +5,276 @@
  * keep their bytes over all attempts; only `sent_at` is new.
  */
 
+import type { Drop } from "./event";
+import { packed } from "./gzip";
 import type { Losses } from "./losses";
-import { askedMs, backoffMs, decide, type Decision } from "./retry";
-import type { Settings } from "./settings";
+import type { Keeper } from "./memory";
+import { askedMs, backoffMs, decide, MAX_RETRY_AFTER_MS } from "./retry";
+import type { Options } from "./settings";
 
-/** One event, encoded. */
+/** One event, encoded; also a record on disk, so its names stay. */
 export interface Entry {
   id: string;
-  /** The batch members it travels with: sdk, device, channel. Events of two heads never share a batch. */
+  /** The batch it travels in, as JSON without `sent_at` and events: sdk, device, channel. Events of two heads never share a batch. */
   head: string;
   line: string;
   bytes: number;
-  /** The device that counts its `seq`; none where it happened elsewhere. */
-  own: string | undefined;
-  /** It has been on its way, so that its bytes are fixed. */
-  left?: boolean;
-}
-
-/** An entry of this page. */
-export interface Mine extends Entry {
+  /** Its key on disk. A number is also its `seq`; an event that has none, or left before it got one, has its id. */
+  n?: number | string;
+  /** The bytes that were written to the disk before it. */
+  start?: number;
   saved?: boolean;
-  /** On its way outside of the usual row: the page is being hidden. */
-  flying?: boolean;
 }
 
 /** What outlives the page. None of its promises rejects. */
 export interface Disk {
   /** Saves an entry, and marks it when it is on disk. */
-  save(entry: Mine): void;
+  _save(entry: Entry): void;
   /** Returns the oldest entries of all tabs; undefined when the disk does not work. */
-  take(most: number): Promise<Entry[] | undefined>;
-  remove(entries: Entry[]): Promise<void>;
+  _take(most: number): Promise<Entry[] | undefined>;
+  _remove(entries: Entry[]): Promise<void>;
   /** Removes the database itself; the next entry makes another. */
-  erase(): void;
+  _erase(): void;
 }
 
 /** What differs between a page and a server. */
 export interface Platform {
-  disk?: Disk | undefined;
-  /** Runs when no other tab is sending; `run` says whether nothing is left. */
-  alone(run: () => Promise<boolean>): Promise<void>;
-  /** Returns how many milliseconds a Retry-After still forbids sending, 0 or less for none. Given some, it forbids for so long. */
-  forbidden(for_ms?: number): number;
-  sdk: string;
+  /**
+   * @param max_bytes that may wait, of all tabs together
+   * @param dropped takes an event that had to make room
+   */
+  _disk?: (max_bytes: number, dropped: (entry: Entry) => void) => Disk;
+  /** Runs when no other tab is sending; `drain` says whether nothing is left. */
+  _alone(drain: () => Promise<boolean | void>, pending: number, disk: Disk): Promise<void>;
 }
 
-interface Answer {
-  status: number;
-  asked?: number | undefined;
-  reply?: { accepted: number; rejected?: Rejection[] } | undefined;
-  why: string;
+export interface Sender {
+  /** Takes an event; false when there is no room. */
+  _add(entry: Entry): boolean;
+  /** Tries again now: the network is back, somebody waits, the page is hidden. Never before the end of a Retry-After. */
+  _hurry(): void;
+  /** Sends what is in memory at once: the page is leaving, and nobody will hear the answer. */
+  _leave(): void;
+  /** Not 0 once it is closed. */
+  _closed(): number;
+  /** The events that are neither delivered nor lost, by id. */
+  _mine: Map<string, Entry>;
+  /** Waits until everything queued so far is delivered or counted as lost; false when the time was over first. */
+  _flush(timeout_s: number): Promise<boolean>;
+  /** Takes nothing more, and gives up what is only in memory when the time is over. */
+  _close(timeout_s: number): Promise<boolean>;
 }
 
-interface Rejection {
-  index: number;
-  reason?: string;
-  path?: string;
-}
-
-const MIN_GZIP_BYTES = 1024; // below this gzip saves less than a packet
-// Browsers allow 64 KiB of keepalive bodies at a time, beacons included: a quarter is for usual requests.
-const MAX_KEEPALIVE_BYTES = 16_000;
+const MIN_GZIP_CHARACTERS = 1024; // below this gzip saves less than a packet
+// Browsers allow 64 KiB of keepalive bodies at a time, beacons included: a quarter is for usual requests, at up to three bytes a character.
+const MAX_KEEPALIVE_CHARACTERS = 5333;
 const MAX_LAST_BYTES = 48_000;
+const POLL_MS = 20;
 
 /** Milliseconds of a clock that nobody sets: all waits and limits are its own. */
-export const now = (): number => performance.now();
+const now = (): number => performance.now();
 
-/** Returns how many of the first entries travel together. */
-export function cut(entries: Entry[], most: number, mostBytes: number): number {
-  const head = entries[0]?.head;
+/** Returns the oldest entries that travel together: at least one, all of one head. */
+const cut = (entries: Entry[], most: number, most_bytes: number): Entry[] => {
   let bytes = 0;
-  const end = entries.findIndex((entry, at) => {
-    bytes += entry.bytes;
-    return at && (at >= most || bytes > mostBytes || entry.head != head);
-  });
-  return end < 0 ? entries.length : end;
-}
+  return entries.filter((entry, at) => ((bytes += entry.bytes) <= most_bytes && at < most && entry.head == entries[0]!.head) || !at);
+};
 
-export class Sender {
-  private _mine = new Map<string, Mine>();
-  private _bytes = 0;
-  private _timer: ReturnType<typeof setTimeout> | undefined;
-  private _at = 0;
-  private _running = false;
-  private _failures = 0;
-  private _notBefore = 0;
-  private _most: number;
-  private _waiters = new Set<() => void>();
-  private _stop: AbortController | undefined;
-  private _keeps = false;
-  private _closed = false;
-  private _over = false;
+/** @param url of the collector's `/v1/events` */
+export const senderOf = (url: string, write_key: string, options: Options, losses: Losses, keeper: Keeper, platform: Platform): Sender => {
+  // The core has the defaults only.
+  const flush_interval_ms = ((WHOLE && options.flush_interval_s) || 1) * 1000;
+  const max_batch_events = (WHOLE && Math.min(options.max_batch_events || 500, 999)) || 500; // one more is the report of losses
+  const max_batch_bytes = (WHOLE && Math.min(options.max_batch_bytes || 2 ** 20, 5_000_000)) || 2 ** 20;
+  const max_queue_events = (WHOLE && options.max_queue_events) || 10_000;
+  const max_queue_bytes = (WHOLE && options.max_queue_bytes) || 2 ** 23;
+  const timeout_ms = ((WHOLE && options.timeout_s) || 10) * 1000;
+  const backoff_s = (WHOLE && options.backoff_s) || 0.5;
+  const max_backoff_s = (WHOLE && options.max_backoff_s) || 30;
+  const clock = (WHOLE && options.clock) || Date.now;
+  /** What this page or process said, by id. */
+  const mine = new Map<string, Entry>();
+  let bytes = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let running = false;
+  let failures = 0;
+  let not_before = 0;
+  let forbidden_until = 0;
+  let most = max_batch_events;
+  /** Ends the request that is on its way. */
+  let stop: AbortController | undefined;
+  /** 1: takes nothing more. 2: sends nothing more. */
+  let closed = 0;
 
-  constructor(
-    private _settings: Settings,
-    private _losses: Losses,
-    private _platform: Platform,
-  ) {
-    this._most = _settings.max_batch_events;
-    this._keeps = !!_platform.disk;
-  }
+  const forget = ({ id, bytes: size }: Entry): void => {
+    if (mine.delete(id)) bytes -= size;
+  };
 
-  get pending(): number {
-    return this._mine.size;
-  }
+  const lose = (reason: string, entry: Entry, why?: Partial<Drop>): void => {
+    losses._count(reason, ...(WHOLE ? [{ ...why, event: JSON.parse(entry.line) }] : []));
+    forget(entry);
+  };
 
-  /** Takes an event; false when there is no room. */
-  add(entry: Entry): boolean {
-    const settings = this._settings;
-    const full = this._mine.size >= settings.max_queue_events || this._bytes + entry.bytes > settings.max_queue_bytes;
-    if (full || this._closed) {
-      this._losses.count(full ? "queue_full" : "closed", JSON.parse(entry.line));
-      return false;
-    }
-    const mine: Mine = entry;
-    this._mine.set(entry.id, mine);
-    this._bytes += entry.bytes;
-    this._platform.disk?.save(mine);
-    const enough = this._mine.size >= settings.max_batch_events || this._bytes > settings.max_batch_bytes;
-    this.wake(enough ? 0 : settings.flush_interval_s * 1000);
-    return true;
-  }
+  const disk = platform._disk?.(max_queue_bytes, (entry) => lose("offline_full", entry));
 
-  /** Sends after so many milliseconds, or earlier where that was asked for before. */
-  wake(delay_ms: number): void {
-    const at = now() + delay_ms;
-    if (this._over || (this._timer && this._at <= at)) return;
-    clearTimeout(this._timer);
-    this._at = at;
-    this._timer = setTimeout(() => {
-      this._timer = undefined;
-      void this._run();
-    }, delay_ms);
-    // A timer must not keep a Node process alive: what is left is drained before it exits.
-    (this._timer as { unref?: () => void }).unref?.();
-  }
+  /** A timer must not keep a Node process alive: what is left is drained before it exits. */
+  const after = (ms: number, run: () => void): typeof timer => {
+    const made = setTimeout(run, ms);
+    if (WHOLE) (made as { unref?: () => void }).unref?.();
+    return made;
+  };
 
-  /** Tries again now: the network is back, or somebody waits. Never before the end of a Retry-After. */
-  hurry(): void {
-    this._notBefore = 0;
-    this.wake(0);
-  }
+  /** Runs after so many milliseconds, or when it was to run anyhow; with 0 at once. */
+  const wake = (delay_ms: number): void => {
+    if (timer && delay_ms) return;
+    clearTimeout(timer);
+    timer = after(delay_ms, run);
+  };
 
-  /** Waits until everything queued so far is delivered or counted as lost; false when the time was over first. */
-  flush(timeout_s: number): Promise<boolean> {
-    const ids = [...this._mine.keys()];
-    this.hurry();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        const left = ids.some((id) => this._mine.has(id));
-        if (!left || now() >= deadline) {
-          clearTimeout(timer);
-          this._waiters.delete(done);
-          resolve(!left);
-        }
-      };
-      const deadline = now() + timeout_s * 1000;
-      const timer = setTimeout(done, timeout_s * 1000 + 1);
-      this._waiters.add(done);
-      done();
-    });
-  }
-
-  /** Takes nothing more, and gives up what is only in memory when the time is over. */
-  async close(timeout_s: number): Promise<boolean> {
-    this._closed = true;
-    const done = await this.flush(timeout_s);
-    this._over = true;
-    this.pause();
-    clearTimeout(this._timer);
-    for (const entry of this._mine.values()) if (!entry.saved) this._lose("shutdown", [entry]);
-    return done;
-  }
-
-  /** The page is leaving: ends a request that would not outlive it, so that the lock is free. */
-  pause(): void {
-    this._stop?.abort();
-  }
-
-  /** The page is back: what was sent at its end was never answered. */
-  resume(): void {
-    for (const entry of this._mine.values()) entry.flying = false;
-    this.hurry();
-  }
-
-  /**
-   * Sends what is in memory at once, as far as a leaving page may.
-   * @param beacon sends a body that nobody waits for; without it the answer is read, because the page may stay
-   */
-  last(beacon?: (url: string, body: string) => boolean): void {
-    const entries = [...this._mine.values()].filter((entry) => !entry.flying);
-    const batch = entries.slice(0, cut(entries, this._settings.max_batch_events, MAX_LAST_BYTES));
-    if (!batch.length || this._platform.forbidden() > 0) return;
-    // A simple request: no header that asks for a preflight, which a leaving page may not live to see answered.
-    const url = `${this._settings.url}?key=${encodeURIComponent(this._settings.write_key)}`;
-    const body = this._body(batch);
-    this._fly(batch, true);
-    if (beacon?.(url, body)) return;
-    void this._post(url, { body, keepalive: true }).then(async (answer) => {
-      this._fly(batch, false);
-      if (answer.reply) await this._delivered(batch, answer);
-      else this.wake(this._settings.flush_interval_s * 1000);
-    });
-  }
-
-  private _fly(batch: Entry[], flying: boolean): void {
-    for (const { id } of batch) {
-      const mine = this._mine.get(id);
-      if (mine) mine.flying = flying;
-    }
-  }
-
-  private async _run(): Promise<void> {
-    if (this._running) return;
-    this._running = true;
+  const run = async (): Promise<void> => {
+    timer = undefined; // also where it came while a run was on its way, which ends with another
+    if (running || closed > 1) return;
+    running = true;
     try {
-      await this._platform.alone(() => this._drain());
+      await platform._alone(drain, mine.size, disk!);
     } catch {
-      this._fail();
+      fail();
     }
-    this._running = false;
+    running = false;
     // What came while the last look was on its way.
-    if (this._mine.size && !this._timer) this.wake(this._settings.flush_interval_s * 1000);
-  }
+    if (mine.size) wake(flush_interval_ms);
+  };
+
+  /** Returns how long to wait: for a backoff, and for a Retry-After of this tab or, by the time of day, of another. */
+  const wait = (): number => {
+    const told = keeper._load().wait! - Date.now();
+    return Math.max(not_before - now(), forbidden_until - now(), told <= MAX_RETRY_AFTER_MS ? told : 0); // else somebody set the clock
+  };
+
+  const fail = (): void => {
+    not_before = now() + backoffMs(++failures, backoff_s, max_backoff_s);
+  };
 
   /** Sends until nothing is left (true) or it has to wait. */
-  private async _drain(): Promise<boolean> {
+  const drain = async (): Promise<boolean | void> => {
     for (;;) {
-      const wait_ms = Math.max(this._notBefore - now(), this._platform.forbidden());
-      if (wait_ms > 0) {
-        this.wake(wait_ms);
-        return false;
-      }
-      const entries = await this._waiting();
-      if (!entries.length) return !this._mine.size;
-      const batch = entries.slice(0, cut(entries, this._most, this._settings.max_batch_bytes));
-      await this._bring(batch);
+      const wait_ms = wait();
+      if (wait_ms > 0) return wake(wait_ms);
+      const before = [...mine.values()];
+      const stored = await disk?._take(max_batch_events);
+      // What was saved and is there no more another tab has delivered; what else is left could not be saved.
+      const waiting = stored?.[0]
+        ? stored
+        : before.filter((entry) => (stored && entry.saved ? forget(entry) : mine.has(entry.id)));
+      if (!waiting[0]) return !mine.size;
+      await bring(cut(waiting, most, max_batch_bytes), !!stored);
     }
-  }
+  };
 
-  /** Returns what waits, oldest first: of all tabs where there is a disk. */
-  private async _waiting(): Promise<Entry[]> {
-    // What comes during the look, or is saved meanwhile, is for the next one: this one may not have seen it.
-    const before = [...this._mine.values()].map((entry) => [entry, entry.saved] as const);
-    const stored = await this._platform.disk?.take(this._settings.max_batch_events);
-    this._keeps = !!stored;
-    const waiting = new Map<string, Entry>();
-    for (const entry of stored || []) waiting.set(entry.id, entry);
-    for (const [entry, saved] of before) {
-      if (entry.flying) waiting.delete(entry.id);
-      else if (!entry.saved && this._mine.has(entry.id)) waiting.set(entry.id, entry); // it could not be saved
-      else if (saved && stored && !stored.length) this._forget(entry); // another tab has delivered it
-    }
-    // Ids begin with their time; a stable order for the same bytes on every attempt.
-    return [...waiting.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  }
+  const body = (batch: Entry[], report: string[] = []): string => {
+    const lines = batch.map((entry) => {
+      const n = (entry.n ??= entry.id);
+      return (n as number) > 0 ? `${entry.line.slice(0, -1)},"seq":${n}}` : entry.line;
+    });
+    const sent_at = new Date(clock()).toISOString();
+    return `${batch[0]!.head.slice(0, -1)},"sent_at":"${sent_at}","events":[${[...lines, ...report]}]}`;
+  };
 
   /** Tries once, and does with the batch what the answer says. */
-  private async _bring(batch: Entry[]): Promise<void> {
-    const report = this._losses.report(this._settings.clock());
-    const answer = await this._attempt(batch, this._body(batch, report));
-    const [decision, reason]: [Decision, string] = decide(answer.status, !!answer.reply, batch.length, this._keeps);
-    if (decision == "delivered") {
-      if (report) this._losses.delivered();
-      await this._delivered(batch, answer);
-    } else if (decision == "split") {
-      this._most = batch.length >> 1;
-    } else if (decision == "drop") {
-      this._lose(reason, batch, answer.why);
-      await this._platform.disk?.remove(batch);
-    } else {
-      if (answer.asked != null) this._platform.forbidden(answer.asked);
-      this._fail();
-    }
-  }
-
-  private _fail(): void {
-    const { backoff_s, max_backoff_s } = this._settings;
-    this._notBefore = now() + backoffMs(++this._failures, backoff_s, max_backoff_s);
-  }
-
-  private async _delivered(batch: Entry[], answer: Answer): Promise<void> {
-    this._failures = 0;
-    this._most = this._settings.max_batch_events;
-    for (const { index, reason, path } of answer.reply?.rejected || []) {
-      const entry = batch[index];
-      if (entry) this._losses.count("rejected", JSON.parse(entry.line), reason, path);
-    }
-    await this._platform.disk?.remove(batch);
-    batch.forEach((entry) => this._forget(entry));
-  }
-
-  private _lose(reason: string, batch: Entry[], why?: string): void {
-    for (const entry of batch) {
-      this._losses.count(reason, JSON.parse(entry.line), why);
-      this._forget(entry);
-    }
-  }
-
-  private _forget(entry: Entry): void {
-    if (this._mine.delete(entry.id)) this._bytes -= entry.bytes;
-    this._waiters.forEach((done) => done());
-  }
-
-  private _body(batch: Entry[], report = ""): string {
-    const lines = batch.map((entry) => {
-      entry.left = true;
-      return entry.line;
-    });
-    if (report) lines.push(report);
-    const sent_at = new Date(this._settings.clock()).toISOString();
-    return `{"sent_at":"${sent_at}",${this._platform.sdk}${batch[0]?.head || ""},"events":[${lines}]}`;
-  }
-
-  private async _attempt(batch: Entry[], text: string): Promise<Answer> {
-    const headers: Record<string, string> = {
-      Authorization: `Bearer ${this._settings.write_key}`,
-      "Content-Type": "application/json",
-    };
-    let body: string | Uint8Array<ArrayBuffer> = text;
-    if (this._settings.gzip && text.length >= MIN_GZIP_BYTES && typeof CompressionStream != "undefined") {
-      const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
-      body = new Uint8Array(await new Response(stream).arrayBuffer());
-      headers["Content-Encoding"] = "gzip";
-    }
-    const keepalive = body.length < MAX_KEEPALIVE_BYTES / 3; // a character has up to three bytes
-    const stop = new AbortController();
-    // What outlives the page is not sent once more at its end, nor ended with it.
-    if (keepalive) this._fly(batch, true);
-    else this._stop = stop;
-    const answer = await this._post(this._settings.url, { headers, body, keepalive }, stop);
-    this._stop = undefined;
-    this._fly(batch, false);
-    return answer;
-  }
-
-  private async _post(url: string, request: RequestInit, stop = new AbortController()): Promise<Answer> {
-    const timer = setTimeout(() => stop.abort(), this._settings.timeout_s * 1000);
+  const bring = async (batch: Entry[], keeps: boolean): Promise<void> => {
+    const report = losses._report(clock());
+    const text = body(batch, report);
+    const headers: Record<string, string> = { Authorization: `Bearer ${write_key}`, "Content-Type": "application/json" };
+    let status = 0;
+    let text_or_error: string | undefined;
+    let reply: { accepted: number; rejected?: { index: number; reason?: string; path?: string }[] } | undefined;
+    let asked: number | undefined;
+    stop = new AbortController();
+    after(timeout_ms, stop.abort.bind(stop));
     try {
+      const small = WHOLE && options.gzip != false && text.length >= MIN_GZIP_CHARACTERS && (await packed(text));
+      if (small) headers["Content-Encoding"] = "gzip";
       // A redirect is no acknowledgement, and must not be followed. Cookies are nobody's business here.
       const response = await fetch(url, {
-        method: "POST", redirect: "manual", credentials: "omit", signal: stop.signal, ...request,
+        method: "POST", redirect: "manual", credentials: "omit", signal: stop.signal, headers, body: small || text,
+        keepalive: text.length < MAX_KEEPALIVE_CHARACTERS,
       });
-      const text = await response.text();
-      const { status } = response;
-      const asked = askedMs(response.headers.get("Retry-After"), Date.now());
-      return { status, asked, reply: status == 200 ? replyOf(text) : undefined, why: `HTTP ${status} ${text.slice(0, 200)}` };
+      text_or_error = await response.text();
+      status = response.status;
+      asked = askedMs(response.headers.get("Retry-After"), Date.now());
+      reply = JSON.parse(text_or_error);
     } catch (error) {
-      return { status: 0, why: `${error}` };
-    } finally {
-      clearTimeout(timer);
+      if (WHOLE) text_or_error ||= `${error}`;
     }
-  }
-}
+    const outcome = decide(status, reply?.accepted! >= 0, batch.length, keeps);
+    if (outcome == "split") most = batch.length >> 1;
+    else if (outcome == "retry") {
+      if (asked! >= 0) {
+        forbidden_until = now() + asked!;
+        keeper._save({ ...keeper._load(), wait: Date.now() + asked! });
+      }
+      fail();
+    } else {
+      await disk?._remove(batch);
+      if (outcome == "delivered") {
+        failures = 0;
+        most = max_batch_events;
+        losses._delivered();
+        for (const { index, reason, path } of reply!.rejected || []) if (batch[index]) lose("rejected", batch[index]!, ...(WHOLE ? [{ message: reason || "", path: path || "" }] : []));
+      }
+      for (const entry of batch) outcome == "delivered" ? forget(entry) : lose(outcome, entry, ...(WHOLE ? [{ message: `HTTP ${status} ${text_or_error!.slice(0, 200)}` }] : []));
+    }
+  };
 
-/** Reads a collector's answer; undefined for anybody else's. */
-function replyOf(text: string): Answer["reply"] {
-  try {
-    const reply = JSON.parse(text);
-    return typeof reply.accepted == "number" ? reply : undefined;
-  } catch {
-    return undefined;
-  }
-}
+  const hurry = (): void => {
+    not_before = 0;
+    wake(0); // for the case that a run is just ending
+    void run(); // a hidden page's timers are late
+  };
 
+  const flush = async (timeout_s: number): Promise<boolean> => {
+    const ids = [...mine.keys()];
+    const end = now() + timeout_s * 1000;
+    hurry();
+    while (ids.some((id) => mine.has(id))) {
+      if (now() >= end) return false;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    return true;
+  };
+
+  return {
+    _add(entry) {
+      const full = mine.size >= max_queue_events || bytes + entry.bytes > max_queue_bytes;
+      if (full || closed) {
+        losses._count(full ? "queue_full" : "closed", ...(WHOLE ? [{ event: JSON.parse(entry.line) }] : []));
+        return false;
+      }
+      mine.set(entry.id, entry);
+      bytes += entry.bytes;
+      disk?._save(entry);
+      wake(mine.size >= max_batch_events || bytes > max_batch_bytes ? 0 : flush_interval_ms);
+      return true;
+    },
+    _hurry: hurry,
+    _leave() {
+      not_before = 0;
+      // What is on its way may not arrive: it is ended, so that the lock is free, and goes once more.
+      stop?.abort();
+      // A simple request: no header that asks for a preflight, which a leaving page may not live to see answered.
+      if (mine.size && wait() <= 0)
+        navigator.sendBeacon(`${url}?key=${encodeURIComponent(write_key)}`, body(cut([...mine.values()], max_batch_events, MAX_LAST_BYTES)));
+    },
+    _closed: () => closed,
+    _mine: mine,
+    _flush: flush,
+    async _close(timeout_s) {
+      closed = 1;
+      const done = await flush(timeout_s);
+      stop?.abort();
+      closed = 2;
+      for (const entry of mine.values()) if (!entry.saved) lose("shutdown", entry);
+      return done;
+    },
+  };
+};

@@ -43,54 +43,14 @@ export interface Options {
   clock?: () => number;
 }
 
-/** What delivery needs, complete. */
-export interface Settings {
-  url: string;
-  write_key: string;
-  flush_interval_s: number;
-  max_batch_events: number;
-  max_batch_bytes: number;
-  max_queue_events: number;
-  max_queue_bytes: number;
-  timeout_s: number;
-  backoff_s: number;
-  max_backoff_s: number;
-  gzip: boolean;
-  clock: () => number;
-}
-
 /** A setting, named by the message, is wrong, so that nothing could ever be delivered: javascript.md says what it must be. */
 export class ConfigurationError extends Error {}
 
 /**
- * Returns the settings of delivery.
- * @throws ConfigurationError a setting could never work
+ * Returns where events go.
+ * @throws ConfigurationError it is no address of a collector
  */
-export function settingsOf(endpoint: string, write_key: string, options: Options): Settings {
-  const settings = {
-    flush_interval_s: 1,
-    max_batch_events: 500,
-    max_batch_bytes: 2 ** 20,
-    max_queue_events: 10_000,
-    max_queue_bytes: 2 ** 23,
-    timeout_s: 10,
-    backoff_s: 0.5,
-    max_backoff_s: 30,
-  };
-  for (const name in settings) {
-    const value = options[name as keyof typeof settings] ?? settings[name as keyof typeof settings];
-    if (!(value > 0 && value <= 2 ** 31)) throw new ConfigurationError(name);
-    settings[name as keyof typeof settings] = value;
-  }
-  if (!write_key) throw new ConfigurationError("write_key");
-  if (!/^https?:\/\/[^?#@]+$/.test(endpoint)) throw new ConfigurationError("endpoint");
-  return {
-    ...settings,
-    url: `${endpoint.replace(/\/+$|(\/v1\/events)\/*$/g, "")}/v1/events`,
-    write_key,
-    max_batch_events: Math.min(settings.max_batch_events, 999), // one more is the report of losses
-    max_batch_bytes: Math.min(settings.max_batch_bytes, 5_000_000),
-    gzip: options.gzip ?? true,
-    clock: options.clock || Date.now,
-  };
-}
+export const urlOf = (endpoint: string, write_key: string): string => {
+  if (!write_key || !/^https?:\/\/[^?#@]+$/.test(endpoint)) throw new ConfigurationError(write_key ? "endpoint" : "write_key");
+  return `${endpoint.replace(/\/+$|(\/v1\/events)\/*$/g, "")}/v1/events`;
+};

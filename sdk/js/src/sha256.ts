@@ -3,8 +3,6 @@
  * must be hashed before `identify` returns.
  */
 
-import { hex } from "./ids";
-
 const primes: number[] = [];
 const K: number[] = [];
 const H: number[] = [];
@@ -70,4 +68,4 @@ export function sha256(message: Uint8Array): Uint8Array {
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Returns the SHA-256 of the text's UTF-8 bytes as 64 lower-case hex digits. */
-export const sha256Hex = (text: string): string => Array.from(sha256(utf8(text)), (byte) => hex(byte, 2)).join("");
+export const sha256Hex = (text: string): string => Array.from(sha256(utf8(text)), (byte) => byte.toString(16).padStart(2, "0")).join("");

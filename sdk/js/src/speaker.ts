@@ -4,274 +4,203 @@
  * No call blocks, and none throws: what cannot be sent is counted, and the call returns false.
  */
 
+import { checked, tooDeep } from "./checks";
 import type { Consent, Device, EventType, Identifiers, IdentifierValue, Page, Properties, Tags, TagsAndProperties } from "./event";
-import { MAX_DEPTH, MAX_EVENT_BYTES } from "./event";
-import { clean, identifierText, invalid } from "./identifiers";
+import { MAX_EVENT_BYTES } from "./event";
+import { demand, nonEmpty } from "./identifiers";
 import { newId } from "./ids";
 import type { Losses } from "./losses";
+import type { Keeper, Memory } from "./memory";
 import type { Sender } from "./sender";
-import { utf8 } from "./sha256";
 
-/** What is remembered from call to call, and in a browser from page to page. */
-export interface Memory {
-  device?: string;
-  session_id?: string;
-  last_ms?: number;
-  campaign?: object;
-  identifiers?: Record<string, string>;
-  consent?: Consent;
+/** The calls. Each returns true when its event is queued, false when it is lost, which is counted by reason. */
+export interface Calls {
+  /** Says that something happened. */
+  track(name: string, properties?: Properties, tags?: Tags): boolean;
+  /** Says that a page was seen; in a browser, the one that is open. */
+  page(name?: string, properties?: Properties, tags?: Tags): boolean;
+  /** Says that a screen of an app or a machine was seen. */
+  screen(name: string, properties?: Properties, tags?: Tags): boolean;
+  /** Says who is using the device; later events carry it until `logout`. Another `user` begins with nobody known. */
+  identify(user?: IdentifierValue, tags?: TagsAndProperties): boolean;
+  /** Says that this side (device and person of the event) and the other are one person. */
+  link(linked: Identifiers, tags?: TagsAndProperties): boolean;
+  /** Says that this side and the other are not one person, whatever older evidence says. */
+  unlink(linked: Identifiers, tags?: TagsAndProperties): boolean;
+  /** Says that the person left; forgets who it was and begins another session. */
+  logout(properties?: Properties, tags?: Tags): boolean;
+  /** Says what the person allows; later events carry it. */
+  consent(purposes: Consent, tags?: TagsAndProperties): boolean;
 }
 
-export interface Keeper {
-  load(): Memory;
-  save(memory: Memory): void;
+export interface Speaker extends Calls {
+  /** Who it is, as on the wire: contacts are hashed. */
+  readonly identifiers: Record<string, string>;
+  /** The session; undefined before its first event and after `logout`. */
+  readonly session_id: string | undefined;
 }
 
 /** What the speakers of one client share. */
 export interface Core {
-  sender: Sender;
-  losses: Losses;
-  clock: () => number;
-  hash: boolean;
-  /** The id of this client's device. */
-  device(): string;
+  _sender: Sender;
+  _losses: Losses;
+  _clock?: (() => number) | undefined;
+  /** Returns the identifiers that name somebody; the others are counted. */
+  _clean(given: Identifiers): Record<string, string> | undefined;
+  /** The id of this client's device; one that is made is put into the memory. */
+  _device(memory: Memory): string;
   /** The batch members of this client's events: device and channel. */
-  head(id: string): string;
+  _head(id: string): string;
   /** Whether nothing may be stored or sent. */
-  unsaid(consent: Consent | undefined): boolean;
+  _unsaid(consent: Consent | undefined): unknown;
+  /** Called when a consent, or its withdrawal, was said. */
+  _agreed(): unknown;
   /** The page where it happens; undefined on a server. */
-  page?(): Page;
+  _page(): Page | undefined;
   /** The next number of this device, where it is counted in memory. */
-  seq?: (() => number) | undefined;
+  _seq?: (() => number) | undefined;
 }
 
-/** What every event of a speaker carries. */
+/** Whose events they are: what every one of them carries, and when a person is forgotten. */
 export interface Fixed {
   device?: Device | undefined;
   channel?: string | undefined;
   page?: Page | undefined;
+  /** Milliseconds of silence that end a session; without it there is none of its own. */
+  _timeout?: number;
+  /** Strangers follow each other: silence and logout forget the person, and what was agreed to. */
+  _shared?: boolean;
+  /** What holds for each of them. */
+  _consent?: Consent | undefined;
 }
 
-const PARTS = { page: /^(url|title|referrer)$/, campaign: /^(source|medium|name|term|content|click_id)$/ };
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** @param prototype whose instance the speaker is */
+export const speakerOf = (prototype: object, core: Core, keeper: Keeper, fixed: Fixed): Speaker => {
+  const { _losses: losses, _clean: cleaned } = core;
+  const { _timeout: timeout } = fixed;
+  const clock = (WHOLE && core._clock) || Date.now;
 
-export class Speaker {
-  constructor(
-    /** @internal */
-    readonly _core: Core,
-    protected _keeper: Keeper,
-    private _fixed: Fixed = {},
-    /** Milliseconds of silence that end a session; 0: it has none of its own. */
-    private _timeout = 0,
-    /** Strangers follow each other: silence and logout forget the person, and what was agreed to. */
-    private _shared = false,
-    /** Whether an `identify` holds for later events. */
-    private _remembers = true,
-    private _consent?: Consent,
-  ) {}
-
-  /** Who it is, as on the wire: contacts are hashed. */
-  get identifiers(): Record<string, string> {
-    return { ...this._memory().identifiers };
-  }
-
-  /** The session; undefined before its first event and after `logout`. */
-  get session_id(): string | undefined {
-    return this._memory().session_id;
-  }
-
-  /** Says that something happened. Returns true when it is queued, false when it is lost, which is counted by reason. */
-  track(name: string, properties?: Properties, tags?: Tags): boolean {
-    return this._say("track", name, properties, tags);
-  }
-
-  /** Says that a page was seen; in a browser, the one that is open. */
-  page(name = "", properties?: Properties, tags?: Tags): boolean {
-    return this._say("page", name, properties, tags);
-  }
-
-  /** Says that a screen of an app or a machine was seen. */
-  screen(name: string, properties?: Properties, tags?: Tags): boolean {
-    return this._say("screen", name, properties, tags);
-  }
-
-  /** Says who is using the device; later events carry it until `logout`. Another `user` begins with nobody known. */
-  identify(user?: IdentifierValue, tags: TagsAndProperties = {}): boolean {
-    return this._guarded("identify", "", () => {
-      const { properties, email, phone, identifiers, ...rest } = tags;
-      const who = this._clean({ ...identifiers, email, phone, user: user ?? tags.user });
-      delete rest.user;
-      if (!nonEmpty(who)) throw invalid("user");
-      const memory = this._memory();
-      if (!this._remembers) return this._say("identify", "", properties, rest, { identifiers: who });
-      const known = memory.identifiers;
-      const other = who.user && known?.user && who.user != known.user;
-      // Another login is another person: what was known of the last one must not stick to this one.
-      memory.identifiers = other ? who : { ...known, ...who };
-      this._keeper.save(memory);
-      return this._say("identify", "", properties, rest);
-    });
-  }
-
-  /** Says that this side (device and person of the event) and the other are one person. */
-  link(linked: Identifiers, tags?: TagsAndProperties): boolean {
-    return this._relate("link", linked, tags);
-  }
-
-  /** Says that this side and the other are not one person, whatever older evidence says. */
-  unlink(linked: Identifiers, tags?: TagsAndProperties): boolean {
-    return this._relate("unlink", linked, tags);
-  }
-
-  /** Says that the person left; forgets who it was and begins another session. */
-  logout(properties?: Properties, tags?: Tags): boolean {
-    const queued = this._say("logout", "", properties, tags);
-    const memory = this._memory();
-    const { session_id } = memory;
-    this._end(memory);
-    delete memory.identifiers;
-    if (session_id && !this._timeout) memory.session_id = newId(this._core.clock());
-    this._keeper.save(memory);
-    return queued;
-  }
-
-  /** Says what the person allows; later events carry it. */
-  consent(purposes: Consent, tags: TagsAndProperties = {}): boolean {
-    return this._guarded("consent", "", () => {
-      if (!purposes || !nonEmpty(purposes) || Object.values(purposes).some((given) => typeof given != "boolean"))
-        throw invalid("consent");
-      const { properties, ...rest } = tags;
-      if (!this._remembers) return this._say("consent", "", properties, rest, { consent: purposes });
-      this._core.device();
-      const memory = this._memory();
-      const before = memory.consent;
-      const consent = (memory.consent = { ...before, ...purposes });
-      const unsaid = this._core.unsaid(consent);
-      // A withdrawal is the last thing that is said; what was never allowed is not even refused aloud.
-      const queued = (!unsaid || !this._core.unsaid(before)) && this._say("consent", "", properties, rest, {}, memory);
-      this._keeper.save(unsaid ? { consent } : memory);
-      return queued;
-    });
-  }
-
-  private _clean(given: Identifiers): Record<string, string> {
-    const { hash, losses } = this._core;
-    return clean(given, hash, (namespace) => losses.count("identifier_refused", {}, namespace));
-  }
-
-  private _relate(type: EventType, other: Identifiers, tags: TagsAndProperties = {}): boolean {
-    return this._guarded(type, "", () => {
-      const linked = this._clean(other);
-      if (!nonEmpty(linked)) throw invalid("linked");
-      const { properties, ...rest } = tags;
-      return this._say(type, "", properties, rest, { linked });
-    });
-  }
+  const end = (memory: Memory): void => {
+    memory.session_id = memory.last_ms = memory.campaign = undefined;
+    if (!fixed._shared) return;
+    memory.identifiers = undefined;
+    memory.consent = fixed._consent;
+  };
 
   /** Returns what is known now; a session that was silent for too long is over. */
-  protected _memory(): Memory {
-    const memory = this._keeper.load();
-    if (memory.last_ms != null && this._core.clock() - memory.last_ms > this._timeout) this._end(memory);
+  const remembered = (): Memory => {
+    const memory = keeper._load();
+    if (clock() - memory.last_ms! > timeout!) end(memory);
     return memory;
-  }
-
-  private _end(memory: Memory): void {
-    delete memory.session_id;
-    delete memory.last_ms;
-    delete memory.campaign;
-    if (!this._shared) return;
-    delete memory.identifiers;
-    if (this._consent) memory.consent = this._consent;
-    else delete memory.consent;
-  }
+  };
 
   /** Makes an event and queues it. */
-  private _say(
-    type: EventType,
-    name: string,
-    properties?: Properties,
-    tags: Tags = {},
-    also: object = {},
-    given?: Memory,
-  ): boolean {
-    const core = this._core;
-    return this._guarded(type, name, () => {
-      const id = core.device(); // may make one, which is then remembered too; and after a withdrawal there is another
-      const memory = given || this._memory();
-      if (typeof name != "string" || (!name && (type == "track" || type == "screen"))) throw invalid("name");
-      if (properties && (typeof properties != "object" || Array.isArray(properties)))
-        throw invalid("properties");
-      const { user, email, phone, identifiers, device_id, device, page, campaign, occurred_at, event_id, ...texts } = tags;
-      if (type != "consent" && core.unsaid(memory.consent)) return false;
-      if (event_id && !UUID.test(event_id)) throw invalid("event_id");
-      const fixed = this._fixed;
-      const ms = core.clock();
-      const event: Record<string, unknown> = {
-        event_id: event_id || newId(ms),
-        type,
-        name: name || undefined,
-        occurred_at: (occurred_at || new Date(ms)).toISOString(),
-        device: device_id == null ? device || fixed.device : { ...device, id: identifierText("device_id", device_id) },
-        identifiers: nonEmpty(this._clean({ ...identifiers, user, email, phone })) || nonEmpty(memory.identifiers),
-        channel: fixed.channel,
-        session_id: memory.session_id,
-        page: part("page", page) || fixed.page || core.page?.(),
-        campaign: part("campaign", campaign) || memory.campaign,
-        consent: nonEmpty(memory.consent),
-        properties: properties || undefined,
-        ...also,
-      };
-      for (const tag in texts) {
-        const value = texts[tag as keyof typeof texts];
-        if (value == null) continue;
-        if (!/^(channel|stage|session_id)$/.test(tag) || typeof value != "string" || !value) throw invalid(tag);
-        event[tag] = value;
-      }
-      if (this._timeout && !event.session_id) event.session_id = memory.session_id = newId(ms);
-      if (this._timeout) memory.last_ms = ms;
-      const own = event.device ? undefined : id;
-      if (own) event.seq = core.seq?.();
-      // A text that was cut within an emoji has half of a surrogate pair, which no JSON reader has to take.
-      const line = JSON.stringify(event).replace(/\\(ud[89a-f]..|.)/g, (escape) => (escape[3] ? "\\ufffd" : escape));
-      this._keeper.save(memory);
-      const bytes = utf8(line).length;
-      if (bytes > MAX_EVENT_BYTES || deeper(properties, MAX_DEPTH)) {
-        core.losses.count("too_large", { type, name });
-        return false;
-      }
-      return core.sender.add({ id: event.event_id as string, head: core.head(id), line, bytes, own });
-    });
-  }
-
-  /** Nothing that goes wrong here may reach the page. */
-  private _guarded(type: string, name: unknown, run: () => boolean): boolean {
-    try {
-      return run();
-    } catch (error) {
-      this._core.losses.count("invalid", { type, name }, `${error}`);
+  const say = (type: EventType, properties?: Properties, tags: Tags = {}, also: { name?: string } = {}, memory = remembered()): boolean => {
+    const { user, email, phone, identifiers, device_id, device, occurred_at, event_id, ...rest } = WHOLE
+      ? checked(type, also.name, properties, tags)
+      : tags;
+    if (type != "consent" && core._unsaid(memory.consent)) return false;
+    const own = core._device(memory);
+    const ms = clock();
+    const id = event_id || newId(ms);
+    const elsewhere = device_id == null ? (WHOLE ? device || fixed.device : device) : { ...device, id: `${device_id}` };
+    if (!WHOLE || timeout) {
+      memory.last_ms = ms;
+      if (!rest.session_id) memory.session_id ||= newId(ms);
+    }
+    const event = {
+      ...rest,
+      event_id: id,
+      type,
+      occurred_at: (occurred_at || new Date(ms)).toISOString(),
+      device: elsewhere,
+      identifiers: cleaned({ ...identifiers, user, email, phone }) || memory.identifiers,
+      ...(WHOLE && { channel: rest.channel || fixed.channel }),
+      session_id: rest.session_id || memory.session_id,
+      page: rest.page || (WHOLE && fixed.page) || core._page(),
+      campaign: rest.campaign || memory.campaign,
+      consent: nonEmpty(memory.consent),
+      properties: properties || undefined,
+      ...also,
+    };
+    // A text that was cut within an emoji has half of a surrogate pair, which no JSON reader has to take.
+    const line = JSON.stringify(event).replace(/\\(ud[89a-f]..|.)/g, (escape) => (escape[3] ? "\\ufffd" : escape));
+    keeper._save(memory);
+    // A page says little, and a Blob counts its bytes in fewer of the script's own.
+    const bytes = WHOLE ? new TextEncoder().encode(line).length : new Blob([line]).size;
+    if (bytes > MAX_EVENT_BYTES || (WHOLE && tooDeep(properties))) {
+      losses._count("too_large", ...(WHOLE ? [{ event: { type, ...also } }] : []));
       return false;
     }
-  }
-}
+    return core._sender._add({ id, head: core._head(own), line, bytes, n: elsewhere ? id : WHOLE ? core._seq?.() : undefined });
+  };
 
-/** Returns the object, or undefined where it has no members: what is not known is left out. */
-export function nonEmpty<T extends object>(value: T | undefined): T | undefined {
-  for (const _ in value) return value;
-  return undefined;
-}
+  const named = (type: EventType) => (name?: string, properties?: Properties, tags?: Tags): boolean =>
+    say(type, properties, tags, { name: name || undefined });
 
-/** Says whether a value that was encoded, so has no circle, is nested deeper. */
-const deeper = (value: unknown, levels: number): boolean =>
-  !!value && typeof value == "object" && (!levels || Object.values(value).some((inner) => deeper(inner, levels - 1)));
+  const relate = (type: EventType) => (other: Identifiers, { properties, ...tags }: TagsAndProperties = {}): boolean => {
+    const linked = cleaned(other);
+    demand(linked, "linked");
+    return say(type, properties, tags, { linked } as object);
+  };
 
-/** Returns a page or campaign without what is not known. */
-function part(field: keyof typeof PARTS, given: object | undefined): object | undefined {
-  if (given == null) return undefined;
-  const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(given)) {
-    if (value == null) continue;
-    if (!PARTS[field].test(name) || typeof value != "string") throw invalid(`${field}.${name}`);
-    kept[name] = value;
-  }
-  return kept;
-}
+  const speaker = {
+    __proto__: prototype,
+    get identifiers() {
+      return { ...remembered().identifiers };
+    },
+    get session_id() {
+      return remembered().session_id;
+    },
+  } as unknown as Speaker;
+
+  const calls: Calls = {
+    track: named("track"),
+    page: named("page"),
+    screen: named("screen"),
+    identify(user, { properties, email, phone, identifiers, user: other, ...tags } = {}) {
+      const who = cleaned({ ...identifiers, email, phone, user: user ?? other });
+      demand(who, "user");
+      const memory = remembered();
+      const known = memory.identifiers;
+      // Another login is another person: what was known of the last one must not stick to this one.
+      memory.identifiers = who!.user && known?.user && who!.user != known.user ? who : { ...known, ...who };
+      keeper._save(memory);
+      return say("identify", properties, tags, {}, memory);
+    },
+    link: relate("link"),
+    unlink: relate("unlink"),
+    logout(properties, tags) {
+      const queued = say("logout", properties, tags);
+      const memory = remembered();
+      const { session_id } = memory;
+      end(memory);
+      memory.identifiers = undefined;
+      if (WHOLE && session_id && !timeout) memory.session_id = newId(clock());
+      keeper._save(memory);
+      return queued;
+    },
+    consent(purposes, { properties, ...tags } = {}) {
+      demand(nonEmpty(purposes) && Object.values(purposes).every((given) => typeof given == "boolean"), "consent");
+      const memory = remembered();
+      const before = memory.consent;
+      const consent = (memory.consent = { ...before, ...purposes });
+      const unsaid = core._unsaid(consent);
+      // A withdrawal is the last thing that is said; what was never allowed is not even refused aloud.
+      const queued = !(unsaid && core._unsaid(before)) && say("consent", properties, tags, {}, memory);
+      keeper._save(unsaid ? { consent, wait: memory.wait } : memory);
+      if (queued) core._agreed();
+      return queued;
+    },
+  };
+  for (const type in calls)
+    (speaker as any)[type] = (...given: any[]): boolean => {
+      try {
+        return (calls as any)[type](...given);
+      } catch (error) {
+        losses._count("invalid", ...(WHOLE ? [{ event: { type, name: /track|page|screen/.test(type) ? given[0] : "" }, message: `${error}` }] : []));
+        return false;
+      }
+    };
+  return speaker;
+};

@@ -6,19 +6,19 @@
  * A page that speaks before the script is there says `(window.stitchline ||= []).push(["track", "name"])`.
  */
 
+import { quietly } from "./quietly";
+
 type Said = [string, ...unknown[]];
 
-export function begin(api: object): void {
-  const page = window as unknown as { stitchline?: unknown };
+export function begin(api: object & { init: (endpoint: string, write_key: string, options?: object) => unknown; [name: string]: unknown }): void {
+  const page = window as unknown as { stitchline?: any };
   const before = page.stitchline;
   const push = ([name, ...given]: Said): unknown => (api as any)[name](...given);
   page.stitchline = { ...api, push };
-  try {
-    const tag = document.currentScript as HTMLScriptElement | null;
-    const { writeKey, endpoint, options } = tag?.dataset || {};
-    if (writeKey) push(["init", endpoint || new URL(tag!.src).origin, writeKey, JSON.parse(options || "{}")]);
-    if (Array.isArray(before)) before.forEach(push);
-  } catch (error) {
-    console.warn("stitchline:", error);
-  }
+  quietly(() => {
+    const { dataset, src } = (document.currentScript || {}) as Partial<HTMLScriptElement>;
+    const { writeKey, endpoint, options } = dataset || {};
+    if (writeKey) api.init(endpoint || new URL(src!).origin, writeKey, JSON.parse(options || "{}"));
+    before?.forEach?.(push);
+  });
 }

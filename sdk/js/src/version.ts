@@ -1,1 +1,2 @@
-export const SDK_VERSION = "0.1.0";
+/** Who sends, as every batch says it. */
+export const SDK = { name: "stitchline-js", version: "0.1.0" };

@@ -3,8 +3,7 @@
  * `.tools` has them. On 2026-11-25: Snowplow 17,423 bytes, Segment 31,322 (and its settings, loaded later), RudderStack 72,898,
  * PostHog 122,168. Plausible's script is not on npm and was not measured.
  *
- * The aim is 5,120 for the core, which is not reached: the test prints what each of its parts costs. The limits hold what was
- * reached, so that it only goes down.
+ * The core has at most 5,120 bytes; what is larger holds what was reached, so that it only goes down.
  */
 
 import assert from "node:assert/strict";
@@ -12,7 +11,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-const MAX_BYTES = { "stitchline.core.js": 8_000, "core.js": 7_900, "stitchline.js": 9_450, "browser.js": 9_400 };
+const MAX_BYTES = { "stitchline.core.js": 5_120, "core.js": 5_120, "stitchline.js": 7_600, "browser.js": 7_600 };
+const tools = ["../node_modules/terser", "../../../.tools/node_modules/terser"];
+const skip = !tools.some((folder) => existsSync(new URL(folder, import.meta.url))) && "built without terser";
 const OTHERS = {
   Snowplow: "@snowplow/browser-tracker/dist/index.umd.min.js",
   Segment: "@segment/analytics-next/dist/umd/standalone.js",
@@ -24,7 +25,7 @@ const dist = (file) => new URL(`../dist/${file}`, import.meta.url);
 const sizes = JSON.parse(readFileSync(new URL("../build/sizes.json", import.meta.url), "utf8"));
 
 for (const [file, most] of Object.entries(MAX_BYTES)) {
-  test(`${file} does not grow`, (context) => {
+  test(`${file} does not grow`, { skip }, (context) => {
     const bytes = compressed(dist(file));
     context.diagnostic(`${file}: ${readFileSync(dist(file)).length} bytes, ${bytes} after gzip`);
     const parts = Object.entries(sizes[`dist/${file}`].inputs).sort(([, one], [, other]) => other.bytesInOutput - one.bytesInOutput);
