@@ -182,7 +182,8 @@ def paths() -> dict[str, Json]:
                 "400 401 404 503",
                 parameters=_path("name")
                 + _query(
-                    format="a ClickHouse format; JSON without; anything else is a parameter of the question"
+                    format="a ClickHouse format; JSON without; anything else is a parameter of the question",
+                    as_of="with the persons and events that were known at a moment",
                 ),
                 key="read",
             )

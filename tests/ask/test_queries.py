@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stitchline_collector.cli.answer import drawn
+from stitchline_collector.cli.changes import between, in_words
 from stitchline_collector.cli.query import query
 from tests.ask.test_commands import run
 
@@ -88,3 +89,41 @@ async def test_query_tells_what_is_wrong(url: str) -> None:
 def test_bars_are_as_long_as_their_numbers_say() -> None:
     assert [len(bar) for bar in drawn([100, 50, 25, 0, -1])] == [24, 12, 6, 0, 0]
     assert drawn([1000, 20]) == ["█" * 24, "▌"]
+
+
+async def test_an_answer_of_then_is_compared_with_that_of_now(url: str) -> None:
+    now = json.loads((await run(query, "handovers", "--json", url=url)).output)["data"]
+    then = json.loads((await run(query, "handovers", "--as-of", "2100-01-01", "--json", url=url)).output)[
+        "data"
+    ]
+    assert then == now != []
+    same = await run(query, "handovers", "--as-of", "2100-01-01", "--diff", url=url)
+    assert same.output == f"{len(now)} rows are as they were\n"
+    found = json.loads(
+        (await run(query, "handovers", "--as-of", "2001-01-01", "--diff", "--json", url=url)).output
+    )
+    assert [one["then"] for one in found["changes"]] == [None] * len(now)
+    assert [one["now"] for one in found["changes"]] == [list(row.values()) for row in now]
+    shown = await run(query, "handovers", "--as-of", "2001-01-01", "--diff", url=url)
+    assert "- → 1" in shown.output
+    assert "0 rows are as they were" in shown.output
+
+
+async def test_what_cannot_be_compared_says_so(url: str) -> None:
+    assert (
+        "timeline tells of now alone"
+        in (await run(query, "timeline", "--as-of", "2026-11-01", url=url)).output
+    )
+    for arguments in (["funnel", "--diff"], ["funnel", "--diff", "--as-of", "2026-11-01", "--format", "CSV"]):
+        assert "--diff needs --as-of" in (await run(query, *arguments, url=url)).output
+
+
+def test_rows_belong_together_by_their_words() -> None:
+    meta = [{"name": "channel", "type": "String"}, {"name": "people", "type": "UInt64"}]
+
+    def told(*data: list[object]) -> dict[str, Any]:
+        return {"meta": meta, "data": list(data), "statistics": {"elapsed": 0.5}}
+
+    found = between(told(["web", 1], ["app", 2], ["atm", 3]), told(["app", 5], ["web", 1], ["store", 4]))
+    assert (found["same"], found["statistics"]["elapsed"]) == (1, 1.0)
+    assert in_words(found)["data"] == [["app", "2 → 5"], ["- → store", "- → 4"], ["atm → -", "3 → -"]]

@@ -95,11 +95,13 @@ class Asking:
         return _json({"queries": views.listing()})
 
     async def query(self, request: web.Request) -> web.Response:
-        """Run an analysts' view with the parameters of the query string, and answer in `?format=`, JSON without one."""
-        given = {name: value for name, value in request.query.items() if name not in ("format", "key")}
+        """Run an analysts' view with the parameters of the query string, now or as of `?as_of=`; answer in `?format=`, JSON without one."""
+        given = {
+            name: value for name, value in request.query.items() if name not in ("format", "key", "as_of")
+        }
         fmt = request.query.get("format", "JSON")
         try:
-            statement, values = views.asked(request.match_info["name"], given)
+            statement, values = views.asked(request.match_info["name"], given, request.query.get("as_of", ""))
             body = await self.readers.ask(lambda reader: reader.raw(statement, fmt, values))
         except views.Unknown as unknown:
             raise Refusal(404, str(unknown), "`stitchline query` or GET /v1/queries lists them") from None

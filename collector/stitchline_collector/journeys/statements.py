@@ -39,16 +39,29 @@ def statements(database: str, journey: Journey, person_events: str) -> list[str]
     source = f" FROM {database}.events_raw FINAL"
     if person_events.count(source) != 1:
         raise ValueError("person_events_by_device does not read events_raw as expected")
-    derived = _derived_stage(journey)
-    columns = (
-        f"{derived} AS derived_stage, CAST(if(stage != '', stage, derived_stage), 'LowCardinality(String)') AS journey_stage, "
-        f"{_milestones(journey.milestones)} AS milestones, {_FLAT}, {_TURN}"
-    )
+    columns = _columns(journey)
     return [
         f"CREATE OR REPLACE VIEW {database}.journey_stages AS {_stages(journey)}",
         f"CREATE OR REPLACE VIEW {database}.journey_milestones AS {_defined(journey.milestones)}",
         f"CREATE OR REPLACE VIEW {database}.journey_events AS {person_events.replace(source, f', {columns}{source}')}",
     ]
+
+
+def events_of_then(database: str, journey: Journey) -> str:
+    """Return what makes `journey_events_asof`: the same columns, with the persons that were known at a moment."""
+    then = f"{database}.person_events_asof_by_device(at = {{at:String}})"
+    return (
+        f"CREATE OR REPLACE VIEW {database}.journey_events_asof AS SELECT *, {_columns(journey)} FROM {then}"  # noqa: S608 (quoted)
+    )
+
+
+def _columns(journey: Journey) -> str:
+    """What `journey_events` has beyond the columns of `person_events_by_device`."""
+    return (
+        f"{_derived_stage(journey)} AS derived_stage, "
+        "CAST(if(stage != '', stage, derived_stage), 'LowCardinality(String)') AS journey_stage, "
+        f"{_milestones(journey.milestones)} AS milestones, {_FLAT}, {_TURN}"
+    )
 
 
 def fits(milestone: Milestone) -> str:

@@ -1,7 +1,7 @@
 """Make the views over journeys in a migrated database.
 
 Enters: an engine, and the text of a `journey.toml` or none. Leaves: `journey_events`, `journey_stages`, `journey_milestones`, and
-each file of `clickhouse/views` as a view. Guaranteed: without a text, the one that was given last holds, so that whoever migrates
+each file of `clickhouse/views` as a view, and where it can be asked about a past moment as `NAME_asof`. Guaranteed: without a text, the one that was given last holds, so that whoever migrates
 without it takes nothing away; a definition that ClickHouse refuses changes nothing.
 """
 
@@ -15,7 +15,8 @@ from stitchline_collector import sql_files
 from ..cluster import select_of
 from ..migrate import run_everywhere
 from .definition import JourneyError, read
-from .statements import statements
+from .past import has_past, name_of, of_then
+from .statements import events_of_then, statements
 
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
@@ -68,7 +69,10 @@ def prepare(engine: Engine, text: str | None = None) -> None:
         for view in made:
             # Analysed before anything is replaced: a definition that does not work must not take the working one's place.
             session.query(f"EXPLAIN QUERY TREE {view.partition(' AS ')[2]}")
-        run_everywhere(engine, [*made, *_questions(engine.database)])
+        then = events_of_then(
+            engine.database, journey
+        )  # after its parameter is known it can be analysed, not before
+        run_everywhere(engine, [*made, then, *_questions(engine.database)])
         if text is not None and text != last:
             session.command(_REMEMBER, parameters={"text": text})
     finally:
@@ -76,7 +80,7 @@ def prepare(engine: Engine, text: str | None = None) -> None:
 
 
 def _questions(database: str) -> list[str]:
-    return [
-        f"CREATE OR REPLACE VIEW {database}.{file.stem} AS\n{file.read_text(encoding='utf-8')}"
-        for file in sql_files.files("views")
-    ]
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in sql_files.files("views")}
+    texts |= {name_of(name): of_then(text) for name, text in texts.items() if has_past(name, text)}
+    # A view reads another by its name only when it is asked, so their order does not matter.
+    return [f"CREATE OR REPLACE VIEW {database}.{name} AS\n{text}" for name, text in texts.items()]

@@ -1,0 +1,31 @@
+"""The analysts' views as of a past moment: the same text over the persons of then.
+
+Enters: the SELECT of a view in `clickhouse/views`. Leaves: that of `NAME_asof`, with one more parameter, `at`. Guaranteed: it differs
+from the view in where it reads and in nothing else, so both give the same answer about the same persons.
+"""
+
+from __future__ import annotations
+
+import re
+
+PARAMETER = "at"
+_AT = f"{PARAMETER} = {{{PARAMETER}:String}}"
+_PLAIN = re.compile(r"\bFROM journey_events\b")
+_VIEWS = re.compile(r"\bFROM (funnel_ways|attribution_paths)\(")
+# One person's timeline names the evidence of now; what was known of one person is `stitchline journey --as-of`.
+_ONLY_NOW = frozenset({"timeline"})
+
+
+def has_past(name: str, sql: str) -> bool:
+    """Whether there is a view of this name about a past moment: its people must come from `journey_events` alone."""
+    return name not in _ONLY_NOW and bool(_PLAIN.search(sql) or _VIEWS.search(sql))
+
+
+def name_of(view: str) -> str:
+    """The name of a view about a past moment."""
+    return f"{view}_asof"
+
+
+def of_then(sql: str) -> str:
+    """The SELECT of a view, about a past moment."""
+    return _VIEWS.sub(rf"FROM \1_asof({_AT}, ", _PLAIN.sub(f"FROM journey_events_asof({_AT})", sql))
