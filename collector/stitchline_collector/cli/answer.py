@@ -50,6 +50,16 @@ def show(answer: Mapping[str, Any], bar: str = "") -> None:
     console.print(Text(f"{count:,} {'row' if count == 1 else 'rows'} in {spent:.3f} s{note}", style="dim"))
 
 
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows as a table; long texts are folded."""
+    table = Table(header_style="bold", show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))
+    Console().print(table)
+
+
 def _table(meta: Sequence[Mapping[str, str]], rows: Sequence[Sequence[object]], bars: Sequence[str]) -> Table:
     table = Table(header_style="bold", show_edge=False, pad_edge=False)
     for column in meta:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from .answer import show_rows
 from .remote import Remote, asks_a_collector
 
 _FORMATS = {"csv": "CSVWithNames", "jsonl": "JSONEachRow", "parquet": "Parquet"}
@@ -38,7 +34,7 @@ def list_(url: str, key: str, *, as_json: bool) -> None:
     rows = [
         [one["name"], one["people"], one["agreed"], one["consent"], one["about"]] for one in found["segments"]
     ]
-    _print(["segment", "people", "agreed", "to", ""], rows)
+    show_rows(["segment", "people", "agreed", "to", ""], rows)
 
 
 @segment.command()
@@ -69,7 +65,7 @@ def show(name: str, limit: int, url: str, key: str, *, as_json: bool) -> None:
         for one in found["members"]
     ]
     size = found["segment"]
-    _print(["person_id", "stage", "devices", "channels", "last seen (UTC)", size["consent"]], rows)
+    show_rows(["person_id", "stage", "devices", "channels", "last seen (UTC)", size["consent"]], rows)
     click.echo(f"{len(rows)} of {size['people']} people; {size['agreed']} agreed to {size['consent']}")
 
 
@@ -92,12 +88,3 @@ def export(name: str, namespaces: str, fmt: str, url: str, key: str) -> None:
     asked = {"namespaces": namespaces, "format": _FORMATS[fmt]}
     sys.stdout.buffer.write(Remote(url, key).read(("v1", "segments", name, "export"), asked))
     sys.stdout.buffer.flush()
-
-
-def _print(columns: list[str], rows: list[list[Any]]) -> None:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))
-    Console().print(table)

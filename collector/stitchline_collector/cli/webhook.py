@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from urllib.parse import quote
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from .answer import show_rows
 from .remote import Remote, asks_a_collector
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -45,7 +41,7 @@ def list_(url: str, key: str, *, as_json: bool) -> None:
     if not webhooks:
         click.echo("no webhooks: define them in the configuration (docs/activation.md)")
         return
-    _print(
+    show_rows(
         ["webhook", "tells of", "delivered", "waiting", "dead", "last error"],
         [
             [
@@ -83,12 +79,3 @@ def replay(name: str, url: str, key: str, *, as_json: bool) -> None:
         click.echo(json.dumps(done))
     else:
         click.echo(f"{done['replayed']:,} messages are on their way again")
-
-
-def _print(columns: list[str], rows: list[list[Any]]) -> None:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))
-    Console().print(table)
