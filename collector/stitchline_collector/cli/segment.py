@@ -6,6 +6,7 @@ import json
 import sys
 
 import click
+
 from .answer import show_rows
 from .remote import Remote, asks_a_collector
 

@@ -6,6 +6,7 @@ import json
 from urllib.parse import quote
 
 import click
+
 from .answer import show_rows
 from .remote import Remote, asks_a_collector
 
