@@ -7,6 +7,7 @@ counted and what has left it stand together in the folder's lock file, so a load
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import mmap
 import threading
@@ -45,6 +46,7 @@ class GroupIntake(Intake):
         self._group = group
         self._totals = totals
         self._folders: dict[Path, Counts] = {}
+        self._looked_into: set[Path] = set()
         self._known: dict[str, Segment] = {}  # by token: on their way to ClickHouse
         self._counting = threading.RLock()  # between looks, the loader and who asks
         self._looks = 0
@@ -66,10 +68,11 @@ class GroupIntake(Intake):
         Raises:
             OSError: not now.
         """
-        for path in self._others():
-            is_new = path not in self._folders
-            if is_new:
-                self._folders[path] = Counts.of(path)
+        with self._counting:
+            others = self._meet()
+        for path in others:
+            is_new = path not in self._looked_into
+            self._looked_into.add(path)
             for place, segment in enumerate(sealed_segments(path, self._known, self._count_damage)):
                 # Seen for the first time, a loader that was killed may have sent it.
                 self._submit(segment, sent_before=is_new and place < MAY_BE_ON_ITS_WAY)
@@ -86,6 +89,7 @@ class GroupIntake(Intake):
         for path in [path for path in self._folders if not path.exists()]:  # adopted and found empty
             self._recount(path, [])
             self._depart(path)
+        self._looked_into.intersection_update(self._folders)
         if self._looks % _MEASURE_EVERY == 0:
             self._front.spool.measured(lambda: size_on_disk(self._spool_path))
         self._looks += 1
@@ -155,7 +159,18 @@ class GroupIntake(Intake):
             if counts is not None:
                 self._totals.add(counts)
 
+    def _meet(self) -> list[Path]:
+        """Learn of folders as soon as somebody counts in them: what is acknowledged there is not to be missing until the next look."""
+        found = []
+        for path in self._others():
+            with contextlib.suppress(FileNotFoundError):  # it went this moment
+                if path not in self._folders:
+                    self._folders[path] = Counts.of(path)
+                found.append(path)
+        return found
+
     def _all(self) -> list[Counts]:
+        self._meet()
         own = self._folders.get(self._folder.path)
         if own is not None:
             own.single["commits"] = self._front.spool.commits
@@ -205,6 +220,7 @@ class GroupIntake(Intake):
     def spooled(self, table: str) -> int:
         """Rows on disk, not in ClickHouse yet."""
         with self._counting:
+            self._meet()
             return sum(
                 # Rows may have gone before they were counted: a moment, while their commit is answered.
                 max(0, counts.acknowledged(table) + counts.recovered[table] - counts.gone[table])
