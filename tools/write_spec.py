@@ -108,6 +108,7 @@ _WHY = {
     "413": "too large, also after inflating",
     "415": "unknown Content-Encoding",
     "429": "over the rate of the key or of the address; see Retry-After",
+    "501": "not on a cluster yet",
     "503": "not now; see Retry-After",
 }
 
@@ -238,7 +239,7 @@ def paths() -> dict[str, Json]:
             "delete": _operation(
                 "Erase one person for good; what arrives of them later is dropped",
                 _ref(Erasure),
-                "400 401 409 503",
+                "400 401 409 501 503",
                 parameters=who,
                 key="admin",
             ),

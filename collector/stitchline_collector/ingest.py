@@ -142,8 +142,10 @@ class Ingest:
                 done = self._spool.append("events", lines(arrival, rows), kept)
                 done.add_done_callback(lambda done: self._count_accepted(done, kept))
                 stored.append(done)
-            # Answered as if it were taken: a client that heard otherwise would send it for ever.
-            self.ingested.suppressed += events - kept
+            if (
+                kept < events
+            ):  # answered as if it were taken: a client that heard otherwise would send it for ever
+                self.ingested.suppressed += events - kept
         rejections = [rejected.rejection for rejected in decoded.rejected]
         if rejections:
             failures = self._kept_failures(decoded)
@@ -154,7 +156,8 @@ class Ingest:
                     lambda done: self._count_rejected(done, [one.rejection.reason for one in failures])
                 )
                 stored.append(done)
-            self.ingested.suppressed += len(rejections) - len(failures)
+            if len(failures) < len(rejections):
+                self.ingested.suppressed += len(rejections) - len(failures)
         return Accepted(events, rejections, stored)
 
     def _kept_failures(self, decoded: Decoded) -> list[Rejected]:

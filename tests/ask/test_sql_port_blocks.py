@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import struct
 import urllib.error
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from clickhouse_cityhash.cityhash import CityHash128
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +32,13 @@ ROOM = 64 * 1024 * 1024
 def port(folder_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with started(folder_template, tmp_path_factory.mktemp("port")) as collector:
         yield sql_port_of(collector)
+
+
+def plain(data: bytes, size: int) -> bytes:
+    """A block that is not compressed, and says that it has `size` bytes."""
+    body = struct.pack("<BII", 0x02, 9 + len(data), size) + data
+    high, low = divmod(CityHash128(body), 1 << 64)
+    return struct.pack("<QQ", high, low) + body
 
 
 def post(port: int, body: bytes, **query: str | int) -> tuple[int, bytes]:
@@ -83,6 +92,7 @@ def test_a_server_and_the_port_read_a_statement_we_pack(
 ) -> None:
     statement = b"SELECT '" + b"stitch" * 1000 + b"'"
     for one in (port, clickhouse_server.http_port):
+        assert post(one, plain(b"SELECT 1", 8), decompress=1) == (200, b"1\n")
         assert post(one, block(statement), decompress=1) == (200, b"stitch" * 1000 + b"\n")
 
 
@@ -98,6 +108,7 @@ def test_blocks_go_inside_an_encoding_of_http(port: int) -> None:
         (b"SELECT 1", "cut off"),
         (block(b"SELECT 1")[:-1] + b"2", "checksum"),
         (block(b" " * 2_000_000 + b"SELECT 1"), "too large"),
+        (plain(b"SELECT 1", 7), "not as long"),
     ],
 )
 def test_a_damaged_statement_is_refused_with_the_reason(port: int, body: bytes, reason: str) -> None:

@@ -34,6 +34,7 @@ def export(who: tuple[str, str], output: Path | None, url: str, key: str) -> Non
         sys.stdout.buffer.write(body)
         return
     output.touch(mode=0o600)
+    output.chmod(0o600)  # also where it was there already
     output.write_bytes(body)
     places = Counter(json.loads(line)["place"] for line in body.splitlines())
     for place, rows in places.items():

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from ..ask.asked import Asked
-from ..engine import EngineError, QueryError
+from ..engine import EngineError
 from ..load import Loader
 from ..stitch import Desk
 from ..stitch.lease import LEASE_MS
@@ -75,6 +75,10 @@ class Erasure(msgspec.Struct, frozen=True):
     places: list[Receipt]
 
 
+class OnCluster(Exception):
+    """The events lie on several servers, from which nobody can be erased yet."""
+
+
 class Erasing:
     """Erases, one at a time.
 
@@ -112,6 +116,7 @@ class Erasing:
 
         Raises, through the future:
             SharedByMany: it belongs to nobody.
+            OnCluster: nothing was erased.
             EngineError, Standby: not now.
             OSError: the data folder cannot be written.
         """
@@ -130,9 +135,7 @@ class Erasing:
 
     def _erase(self, desk: Desk, who: Asked) -> Erasure:
         if desk.is_cluster:  # before anything is noted: it could not be carried out
-            raise QueryError(
-                "nothing was erased: a cluster's shards cannot be erased from yet, see docs/privacy.md"
-            )
+            raise OnCluster
         with _long_lease(desk):
             self._finish_pending(desk)
             subject = find(desk.session, who)

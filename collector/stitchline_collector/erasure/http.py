@@ -19,7 +19,7 @@ from ..receive.events import key_of
 from ..receive.refusals import Refusal, unavailable, unknown_key
 from ..stitch import Standby
 from ..suppression import Suppressions
-from .erasing import Erasing
+from .erasing import Erasing, OnCluster
 from .subject import SharedByMany
 
 Handler = Callable[[web.Request, Asked], Awaitable[web.Response]]
@@ -107,6 +107,8 @@ class ErasureRoutes:
                 return refusal.response()
             except SharedByMany:
                 return _shared(request).response()
+            except OnCluster:
+                return _on_cluster().response()
             except Standby as standby:
                 return Refusal(409, str(standby), "ask the collector that stitches").response()
             except (EngineError, OSError) as error:
@@ -123,6 +125,14 @@ class ErasureRoutes:
                 400, f"{value!r} cannot be an identifier of {namespace!r}", "write it as the app sends it"
             )
         return who
+
+
+def _on_cluster() -> Refusal:
+    return Refusal(
+        501,
+        "nothing was erased: a cluster's shards cannot be erased from yet",
+        "asking again changes nothing; see the end of docs/privacy.md",
+    )
 
 
 def _shared(request: web.Request) -> Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,11 +86,14 @@ def insert_split(session: Session, segment: Segment, sift: Sift | None = None) -
     that it is split from before the first of them until it is removed: it must never be sent whole after a part of it was.
     """
     lines = _sifted(segment, sift)
+    token = _token(segment, lines)
     try:
-        isolated = _insert_sound(session, segment, lines)
+        isolated = _insert_sound(session, segment.table, lines, token)
     except DataRejected:
         # Refused although it could be read, by a constraint perhaps: halve it until the row stands alone.
-        isolated = sum(_insert_part(session, segment, lines, *part) for part in _parts(0, len(lines)))
+        isolated = sum(
+            _insert_part(session, segment.table, lines, token, *part) for part in _parts(0, len(lines))
+        )
     return Loaded(len(lines) - isolated, isolated, segment.rows - len(lines))
 
 
@@ -98,20 +102,28 @@ def _sifted(segment: Segment, sift: Sift | None) -> list[bytes]:
     return lines if sift is None else sift(lines)
 
 
-def _insert_sound(session: Session, segment: Segment, lines: list[bytes]) -> int:
+def _token(segment: Segment, lines: list[bytes]) -> str:
+    """What the tokens of a segment's parts begin with, which name rows by their places: where lines were left out, those are others."""
+    if len(lines) == segment.rows:
+        return segment.token
+    rest = hashlib.blake2b(b"\n".join(lines), digest_size=8)
+    return f"{segment.token}-{rest.hexdigest()}"
+
+
+def _insert_sound(session: Session, table: str, lines: list[bytes], token: str) -> int:
     """Have ClickHouse skip what it cannot read, see what is missing, and return how many rows that is.
 
     A segment of 200 rows with 20 refused: 4 inserts that write and 20 that do not, where halving takes some 150.
     """
-    _insert(session, segment.table, _body(lines), f"{segment.token}[sound]", SKIP_UNREADABLE)
+    _insert(session, table, _body(lines), f"{token}[sound]", SKIP_UNREADABLE)
     refused = {}
-    for index in missing(session, segment.table, lines):
+    for index in missing(session, table, lines):
         try:  # alone, for its reason; ClickHouse may have skipped a sound neighbour too
-            _insert(session, segment.table, _body([lines[index]]), f"{segment.token}[{index}:{index + 1}]")
+            _insert(session, table, _body([lines[index]]), f"{token}[{index}:{index + 1}]")
         except DataRejected as error:
             refused[index] = str(error)
     if refused:
-        _isolate(session, segment, lines, refused, f"{segment.token}[isolated]")
+        _isolate(session, table, lines, refused, token, "isolated")
     return len(refused)
 
 
@@ -128,9 +140,10 @@ def restore(session: Session, segment: Segment, sift: Sift | None = None) -> int
         EngineError: not now.
     """
     lines = _sifted(segment, sift)
+    token = _token(segment, lines)
     gone = missing(session, segment.table, lines)
     if gone and segment.is_split:
-        gone = [index for index in gone if not _is_isolated(session, segment, index)]
+        gone = [index for index in gone if not _is_isolated(session, token, index)]
     if not gone:
         return 0
     log.warning("%d of %d rows of %s were not in ClickHouse: put back", len(gone), len(lines), segment.path)
@@ -141,15 +154,15 @@ def restore(session: Session, segment: Segment, sift: Sift | None = None) -> int
             try:
                 _insert(session, segment.table, _body([lines[index]]), uuid.uuid4().hex)
             except DataRejected as error:
-                _isolate(session, segment, lines, {index: str(error)}, uuid.uuid4().hex)
+                _isolate(session, segment.table, lines, {index: str(error)}, token, uuid.uuid4().hex)
     return len(gone)
 
 
-def _is_isolated(session: Session, segment: Segment, index: int) -> bool:
+def _is_isolated(session: Session, token: str, index: int) -> bool:
     """Whether a row that is not in its table stands in `failed_events`."""
     found = session.query(
         "SELECT count() FROM failed_events_raw WHERE failure_id = {id:UUID}",
-        {"id": str(_failure_id(segment, index))},
+        {"id": str(_failure_id(token, index))},
     )
     return bool(found[0][0])
 
@@ -163,16 +176,15 @@ def mark_split(segment: Segment) -> Segment:
     return split
 
 
-def _insert_part(session: Session, segment: Segment, lines: list[bytes], first: int, last: int) -> int:
+def _insert_part(session: Session, table: str, lines: list[bytes], token: str, first: int, last: int) -> int:
     """Insert lines[first:last] and return how many of them were refused."""
-    token = f"{segment.token}[{first}:{last}]"
     try:
-        _insert(session, segment.table, _body(lines[first:last]), token)
+        _insert(session, table, _body(lines[first:last]), f"{token}[{first}:{last}]")
     except DataRejected as error:
         if last - first == 1:
-            _isolate(session, segment, lines, {first: str(error)}, f"{segment.token}[{first}]")
+            _isolate(session, table, lines, {first: str(error)}, token, str(first))
             return 1
-        return sum(_insert_part(session, segment, lines, *part) for part in _parts(first, last))
+        return sum(_insert_part(session, table, lines, token, *part) for part in _parts(first, last))
     return 0
 
 
@@ -186,18 +198,18 @@ def _parts(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 
 def _isolate(
-    session: Session, segment: Segment, lines: list[bytes], refused: Mapping[int, str], token: str
+    session: Session, table: str, lines: list[bytes], refused: Mapping[int, str], token: str, part: str
 ) -> None:
     """Keep refused rows, given by their places with ClickHouse's reasons."""
-    if segment.table != "events":
+    if table != "events":
         # A row of failed_events that cannot be told to ClickHouse at all: the log is the last place that can hold it.
         for index, reason in refused.items():
-            log.error("ClickHouse refuses a row of %s: %s: %r", segment.table, reason, lines[index])
+            log.error("ClickHouse refuses a row of %s: %s: %r", table, reason, lines[index])
         return
     now = dt.datetime.now(dt.UTC)
     rows = [
         FailedRow(
-            failure_id=_failure_id(segment, index),
+            failure_id=_failure_id(token, index),
             received_at=now,
             source="",
             kind="row",
@@ -208,11 +220,11 @@ def _isolate(
         )
         for index, reason in refused.items()
     ]
-    _insert(session, "failed", frame(encode_lines(rows)), token)
+    _insert(session, "failed", frame(encode_lines(rows)), f"{token}[{part}]")
 
 
-def _failure_id(segment: Segment, index: int) -> uuid.UUID:
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{segment.token}[{index}]")
+def _failure_id(token: str, index: int) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{token}[{index}]")
 
 
 def _body(lines: Iterable[bytes]) -> bytes:

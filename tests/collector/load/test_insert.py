@@ -160,6 +160,39 @@ def test_a_split_broken_off_anywhere_and_begun_again_repeats_nothing(
     assert session.command(f"SELECT count() FROM {session.database}.failed_events_raw") == 2
 
 
+def test_a_split_broken_off_and_gone_on_with_after_an_erasure_loses_no_row_of_others(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.command(f"ALTER TABLE {session.database}.events_raw ADD CONSTRAINT not_three CHECK seq != 3")
+    segment = mark_split(write(tmp_path / "folder", [line(seq=i) for i in (0, 1, 3)]))
+    real, sent = insert._insert, []
+
+    def breaks(*arguments: object) -> None:
+        sent.append(arguments[3])
+        if (
+            len(sent) == 4
+        ):  # the whole, refused; the first row; the other two, refused; and before the first of them
+            raise EngineUnavailable("gone in the middle")
+        real(*arguments)  # type: ignore[arg-type] # passed on as it came
+
+    with monkeypatch.context() as patched:
+        patched.setattr(insert, "_insert", breaks)
+        with pytest.raises(EngineUnavailable):
+            insert_split(session, segment)
+    assert session.query("SELECT seq FROM events_raw") == [(0,)]
+    session.command("ALTER TABLE events_raw DELETE WHERE seq = 0", settings={"mutations_sync": 2})
+
+    done = insert_split(session, segment, lambda lines: lines[1:])
+
+    assert (done.rows, done.isolated, done.erased) == (1, 1, 1)
+    assert session.query("SELECT seq FROM events_raw") == [(1,)]
+    assert count_failed(session) == 1
+
+
+def count_failed(session: Session) -> int:
+    return int(session.command(f"SELECT count() FROM {session.database}.failed_events"))
+
+
 def test_a_split_segment_says_so_in_its_name_and_keeps_its_token(tmp_path: Path) -> None:
     segment = write(tmp_path / "folder", [line()])
 

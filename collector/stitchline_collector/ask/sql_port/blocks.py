@@ -65,24 +65,28 @@ def unpack(body: bytes, limit: int) -> bytes:
 
 
 def _unpacked(body: bytes, limit: int) -> Iterator[bytes]:
-    while body:
-        if len(body) < _HASH_BYTES + _HEAD.size:
+    begin = 0
+    while begin < len(body):
+        head = begin + _HASH_BYTES
+        if len(body) < head + _HEAD.size:
             raise QueryError("a compressed block is cut off", _CANNOT_DECOMPRESS)
-        method, packed_size, size = _HEAD.unpack_from(body, _HASH_BYTES)
-        end = _HASH_BYTES + packed_size
+        method, packed_size, size = _HEAD.unpack_from(body, head)
+        end = head + packed_size
         if packed_size < _HEAD.size or len(body) < end:
             raise QueryError("a compressed block is cut off", _CANNOT_DECOMPRESS)
         limit -= size
         if limit < 0:
             raise QueryError("the statement is too large once it is unpacked", _CANNOT_DECOMPRESS)
-        if _hash(body[_HASH_BYTES:end]) != body[:_HASH_BYTES]:
+        if _hash(body[head:end]) != body[begin:head]:
             raise QueryError("a compressed block is damaged: its checksum is another", _CANNOT_DECOMPRESS)
-        yield _plain(body[_HASH_BYTES + _HEAD.size : end], method, size)
-        body = body[end:]
+        yield _plain(body[head + _HEAD.size : end], method, size)
+        begin = end
 
 
 def _plain(packed: bytes, method: int, size: int) -> bytes:
     if method == _NONE:
+        if len(packed) != size:
+            raise QueryError("a block that is not compressed is not as long as it says", _CANNOT_DECOMPRESS)
         return packed
     if method != _LZ4:
         raise QueryError(
