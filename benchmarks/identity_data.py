@@ -201,7 +201,7 @@ def make_sightings(session: Session, people: int, number: int, edges: int) -> No
 
 def make_events(session: Session, people: int, events: int) -> None:
     """Record what these people did, and who used the shared devices: history in large parts, the last day in small ones."""
-    session.command("DROP VIEW identity_inbox_feed")  # its evidence is there already
+    session.command("DROP VIEW identity_evidence_feed")  # its evidence is there already
     for first, count in _inserts(events):
         session.command(
             _EVENTS,

@@ -56,7 +56,7 @@ def run(task: Task) -> Loaded:
         migrate.apply(engine)
         session = engine.session()
         if not task.stitching:
-            session.command("DROP VIEW identity_inbox_feed SYNC")
+            session.command("DROP VIEW identity_evidence_feed SYNC")
         work = _drain(engine, task) if task.way == "loader" else _insert(task)
         next(work)
         began, used = time.perf_counter(), cpu_s(os.getpid())
