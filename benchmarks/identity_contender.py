@@ -34,19 +34,25 @@ FULL JOIN (SELECT node, person_id FROM identity_map WHERE person_id != node) AS 
 WHERE wanted.node != found.node OR wanted.person_id != found.person_id
 """
 
+_BYTES = """
+SELECT sumIf(bytes_on_disk, table = 'events_raw'), sumIf(bytes_on_disk, table LIKE 'identity%')
+FROM system.parts WHERE active AND database = currentDatabase()
+"""
+
 
 class Task(msgspec.Struct, frozen=True):
     """What to do.
 
     Attributes:
         what: a method of `Contender`.
-        people, events, rounds, number: how much of it.
+        people, events, days, rounds, number: how much of it.
     """
 
     what: str
     folder: str
     people: int = 0
     events: int = 0
+    days: int = identity_data.DAYS
     rounds: int = 1
     number: int = 0
 
@@ -132,7 +138,7 @@ class Contender:
 
     def make_events(self, task: Task) -> dict[str, Any]:
         """Make events of people who are known, and decide whose the sessions on shared devices are."""
-        identity_data.make_events(self._session, task.people, task.events)
+        identity_data.make_events(self._session, task.people, task.events, task.days)
         stitcher = Stitcher(self._engine)
         stitcher.rebuild()
         stitcher.close()
@@ -177,7 +183,17 @@ class Contender:
         return {
             "seconds": {name: times[1:] for name, times in seconds.items()},
             "cpu_s": {name: times[1:] for name, times in cpu_s.items()},
+            "peak_mb": _peak_mb(),
         }
+
+    def sizes(self, _: Task) -> dict[str, Any]:
+        """What is stored, as merges leave it: bytes of the events, and of identity."""
+        for (table,) in self._session.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+        ):
+            self._session.command(f"OPTIMIZE TABLE {table} FINAL")
+        [(events, identity)] = self._session.query(_BYTES)
+        return {"events_bytes": events, "identity_bytes": identity}
 
     def close(self) -> None:
         """Close what is open."""

@@ -155,7 +155,7 @@ FROM
             place = 2, kiosk_device({{people:UInt64}}, sipHash64('kiosk', session) % greatest(1, intDiv({{people:UInt64}}, 10000))),
             p * 4 + sipHash64('device', session) % devices_of(p)) AS d,
         has_user(p) AND (place = 1 OR place = 0 AND signs_in(d)) AND percent('signed in', session) < 75 AS is_signed_in,
-        toDateTime64({{first_day:String}}, 3, 'UTC') + toIntervalDay(toUInt64(n / {{events:UInt64}} * {DAYS}))
+        toDateTime64({{first_day:String}}, 3, 'UTC') + toIntervalDay(toUInt64(n / {{events:UInt64}} * {{days:UInt64}}))
             + toIntervalMillisecond(sipHash64('time', session) % 86000000 + step * 25000 + sipHash64('jitter', n) % 20000) AS at
     FROM numbers_mt({{first:UInt64}}, {{count:UInt64}})
 )
@@ -199,13 +199,14 @@ def make_sightings(session: Session, people: int, number: int, edges: int) -> No
     session.command(_SIGHTINGS, {"people": people, "round": number, "edges": edges})
 
 
-def make_events(session: Session, people: int, events: int) -> None:
-    """Record what these people did, and who used the shared devices: history in large parts, the last day in small ones."""
+def make_events(session: Session, people: int, events: int, days: int = DAYS) -> None:
+    """Record what these people did in so many days, and who used the shared devices: history in large parts, the last day in small ones."""
     session.command("DROP VIEW identity_evidence_feed")  # its evidence is there already
-    for first, count in _inserts(events):
+    amounts = {"people": people, "events": events, "days": days, "first_day": FIRST_DAY}
+    for first, count in _inserts(events, days):
         session.command(
             _EVENTS,
-            {"people": people, "events": events, "first": first, "count": count, "first_day": FIRST_DAY},
+            {**amounts, "first": first, "count": count},
             # One part for each month: as merges leave it.
             {
                 "min_insert_block_size_rows": _HISTORY_ROWS,
@@ -216,9 +217,9 @@ def make_events(session: Session, people: int, events: int) -> None:
     session.command(_CLAIMS)
 
 
-def _inserts(events: int) -> Iterator[tuple[int, int]]:
-    fresh = events - events // DAYS
-    steps = [*range(0, fresh, _HISTORY_ROWS), *range(fresh, events, max(1, events // DAYS // FRESH_PARTS))]
+def _inserts(events: int, days: int) -> Iterator[tuple[int, int]]:
+    fresh = events - events // days
+    steps = [*range(0, fresh, _HISTORY_ROWS), *range(fresh, events, max(1, events // days // FRESH_PARTS))]
     return zip(
         steps, [after - step for step, after in zip(steps, [*steps[1:], events], strict=True)], strict=True
     )
