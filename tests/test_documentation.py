@@ -25,3 +25,10 @@ def test_every_test_that_a_page_names_is_there() -> None:
             ):
                 missing.append(f"{page.name}: {path}::{name}")
     assert missing == []
+
+
+def test_every_line_of_the_threat_model_names_a_test_that_shows_it() -> None:
+    tables = (ROOT / "docs" / "threat-model.md").read_text().split("| shown by |\n|---|---|---|\n")[1:]
+    lines = [line for table in tables for line in table.partition("\n\n")[0].splitlines()]
+    assert len(lines) > 40
+    assert [line for line in lines if not re.search(r"`tests/[\w/]+\.py::test_\w+`", line)] == []

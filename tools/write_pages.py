@@ -1,19 +1,24 @@
 # noqa: INP001 (a script, in no package)
-"""Write what pages take from the program and from each other: the table of settings, the list of decisions, the sizes.
+"""Write what pages take from the program and from each other: settings, lines of the log, the list of decisions, the sizes.
 
-In: the settings' table; the titles of `docs/decisions/0*.md`; the figures of `benchmarks/results`. Out: `docs/configuration.md`,
-`docs/decisions/README.md` and `docs/operations.md`, changed between their markers. Run it after one changed; a test fails until then.
+In: the settings' table; the calls that write the log; the titles of `docs/decisions/0*.md`; the figures of `benchmarks/results`. Out:
+`docs/configuration.md`, `docs/logs.md`, `docs/decisions/README.md` and `docs/operations.md`, changed between their markers. Run it after
+one changed; a test fails until then.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from stitchline_collector.settings import reference
 
 DOCS = Path(__file__).parents[1] / "docs"
+COLLECTOR = DOCS.parent / "collector" / "stitchline_collector"
 RESULTS = DOCS.parent / "benchmarks" / "results"
 SHARE = 0.5  # of what was measured is planned with
 
@@ -23,6 +28,33 @@ def decisions() -> str:
     records = sorted((DOCS / "decisions").glob("[0-9]*.md"))
     titles = [record.read_text().partition("\n")[0].removeprefix("# ") for record in records]
     return "".join(f"- [{title}]({record.name})\n" for title, record in zip(titles, records, strict=True))
+
+
+def log_events() -> str:
+    """The table of what the collector's log says, from the calls that say it."""
+    found: dict[str, tuple[set[str], list[str], list[str]]] = {}
+    for level, event, words, fields in log_calls():
+        levels, texts, names = found.setdefault(event, (set(), [], []))
+        levels.add("error" if level == "exception" else level)
+        texts += [words] if words not in texts else []
+        names += [name for name in fields if name not in names]
+    lines = ["| event | level | words | fields |", "|---|---|---|---|"]
+    for event, (levels, texts, names) in sorted(found.items()):
+        said = "; ".join(re.sub(r"%\((\w+)\)[.\d]*\w", r"*\1*", text) for text in texts)
+        shown = ", ".join(f"`{name}`" for name in names)
+        lines.append(f"| `{event}` | {', '.join(sorted(levels))} | {said} | {shown} |")
+    return "\n".join([*lines, ""])
+
+
+def log_calls() -> Iterator[tuple[str, str, str, list[str]]]:
+    """Each call that writes a line of the log: its level, event, words and fields."""
+    for file in sorted(COLLECTOR.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log"), level), [ast.Constant(str(words))], keywords):
+                    given = {one.arg or "**": one.value for one in keywords}
+                    event = ast.literal_eval(given.pop("event"))
+                    yield level, event, words, list(given)
 
 
 def sizes() -> str:
@@ -71,6 +103,7 @@ def pages() -> dict[Path, str]:
         page: _between((DOCS / page).read_text(), marker, content)
         for page, marker, content in (
             (DOCS / "configuration.md", "settings", reference()),
+            (DOCS / "logs.md", "events", log_events()),
             (DOCS / "decisions" / "README.md", "decisions", decisions()),
             (DOCS / "operations.md", "sizes", sizes()),
         )

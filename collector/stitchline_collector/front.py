@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
@@ -21,19 +20,20 @@ from .enrich.contacts import Contacts
 from .enrich.geo import GeoDatabase
 from .enrich.privacy import Privacy
 from .ingest import Counts, Ingest
+from .logs import Log
 from .receive import Key, Keys, Receiver
 from .receive.body import BodyLimits
 from .receive.key_file import KeyFile, KeyFileError, in_force
 from .receive.pressure import Pressure
 from .receive.proxies import Proxies
-from .receive.rates import AddressRates
+from .receive.rates import Accounts, AddressRates
 from .settings import Settings
 from .spool import Folder, Segment, Spool
 from .spool.writer import Seal
 from .suppression import Suppressions
 
 READ_KEYS_EVERY_S = 1.0
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Front:
@@ -41,16 +41,18 @@ class Front:
 
     Args:
         settings: The effective settings.
+        accounts: Where rates are kept, for all processes that take events; None is in this process.
 
     Raises:
         SettingsError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts | None = None) -> None:
         self._settings = settings
+        self._accounts = accounts or Accounts()
         self._key_file = KeyFile(settings.data_path)
         self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
-        self.keys = Keys(settings.keys, _made_keys(self._key_file))
+        self.keys = Keys(settings.keys, _made_keys(self._key_file), self._accounts)
         secret = settings_module.contact_key(settings)
         contacts = Contacts(secret, settings.phone_region)
         self.stored = contacts.stored
@@ -92,7 +94,7 @@ class Front:
             self.keys,
             body_limits,
             Proxies(settings.trusted_proxies, settings.proxy_header),
-            AddressRates(settings.max_events_per_s_per_address),
+            AddressRates(settings.max_events_per_s_per_address, self._accounts),
             replies,
             self._pressure,
         )
@@ -129,10 +131,10 @@ class Front:
                 self.keys.change(await asyncio.to_thread(_made_keys, self._key_file))
             except (OSError, KeyFileError) as error:
                 if str(error) != said:
-                    log.error("the keys stay as they were: %s", error)  # noqa: TRY400
+                    log.error("the keys stay as they were: %(error)s", event="keys_unreadable", error=error)  # noqa: TRY400
                 said = str(error)
             else:
-                log.info("keys read again from %s", self._key_file.path)
+                log.info("keys read again from %(file)s", event="keys_read", file=self._key_file.path)
                 self._keys_seen, said = found, ""
 
 

@@ -6,17 +6,17 @@ Enters: what the own spool sealed, and folders that dead processes left. Leaves:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from .front import Front
 from .load import Loader, Loads
+from .logs import Log
 from .spool import Folder, Segment, adopt
 
 ADOPT_EVERY_S = 5.0
 MAY_BE_ON_ITS_WAY = 8  # segments of a folder: of two tables, not always sealed in the order they were opened
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Intake:
@@ -64,7 +64,12 @@ class Intake:
                 doubtful = place < MAY_BE_ON_ITS_WAY or folder.damages > 0
                 self._loader.submit(segment, sent_before=doubtful)
             self.damages += folder.damages
-            log.info("adopted %s: %d segments to load", folder.path, len(segments))
+            log.info(
+                "adopted %(folder)s: %(segments)d segments to load",
+                event="spool_adopted",
+                folder=folder.path,
+                segments=len(segments),
+            )
 
     def gone(self, segment: Segment) -> None:
         """A segment left the disk (called on the loader's thread)."""

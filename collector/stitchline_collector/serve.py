@@ -40,6 +40,7 @@ from .intake import Intake
 from .journeys import journey_text
 from .journeys import read as read_journey
 from .load import Loader
+from .logs import Log
 from .observe import Observer
 from .page import PageRoutes
 from .rebuild_request import RebuildRequest
@@ -52,7 +53,7 @@ from .warehouse import Warehouse
 
 PULSE_EVERY_S = 1.0
 BACKLOG = 1024
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Collector:
@@ -129,7 +130,11 @@ class Collector:
 
     async def _stop_loading(self) -> None:
         if not await asyncio.to_thread(self._loader.stop, self._settings.stop_timeout_s):
-            log.warning("%d segments stay on disk and are loaded after the next start", self._loader.backlog)
+            log.warning(
+                "%(segments)d segments stay on disk and are loaded after the next start",
+                event="segments_left",
+                segments=self._loader.backlog,
+            )
 
     async def _open_webhooks(self) -> None:
         """The activator decides on a thread of its own; the sender sends on the event loop."""
@@ -180,7 +185,11 @@ class Collector:
             finally:
                 session.close()
             for table in changed:
-                log.info("%s: how long rows are kept has changed; old ones go as parts are merged", table)
+                log.info(
+                    "%(table)s: how long rows are kept has changed; old ones go as parts are merged",
+                    event="retention_changed",
+                    table=table,
+                )
 
     def _open_erasing(self) -> None:
         front = self._front
@@ -277,7 +286,11 @@ class Collector:
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
                 await asyncio.to_thread(self._erasing.resume)
             except OSError as error:
-                log.warning("cannot look at the spool now, trying again: %s", error)
+                log.warning(
+                    "cannot look at the spool now, trying again: %(error)s",
+                    event="spool_not_looked_at",
+                    error=error,
+                )
 
     async def _stop_looking(self, looking: asyncio.Task[None]) -> None:
         """Look until those who write for this process have ended, once more, and no more."""
@@ -347,7 +360,7 @@ async def _serve(
     await stop.wait()
     if until is not None:
         loop.remove_reader(until)
-    log.info("stopping")
+    log.info("stopping", event="stopping")
     await part.stop()
     if beating:
         beating.cancel()
@@ -391,7 +404,9 @@ async def listen(
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """What is no HTTP is answered 400; a traceback for each scan of the port would hide what matters."""
+    """What is no HTTP is answered 400; a traceback for each scan of the port would hide what matters. Nor is a sender's address."""
+    if record.args:
+        record.msg, record.args = "a request could not be answered", ()
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 

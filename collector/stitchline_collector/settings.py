@@ -19,6 +19,7 @@ from msgspec import Meta
 from msgspec.structs import asdict, fields
 
 from .activate.webhooks import Webhook
+from .logs import LogFormat
 from .receive.key_file import KeyFile
 from .receive.keys import Key
 from .receive.proxies import Proxies, ProxyHeader
@@ -51,6 +52,10 @@ _TABLE: dict[str, _Documented] = {
         1,
         "Processes that take events. From 2 on, they do nothing else: one more process loads, stitches and answers questions:"
         " see [several processes](#several-processes).",
+    ),
+    "log_format": _doc(
+        "text",
+        "How the log is written to stderr: `text` for readers, or `json`, one object a line: docs/logs.md.",
     ),
     "sql_port": _doc(
         0,
@@ -166,6 +171,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str
     port: Annotated[int, Meta(ge=0, le=65535)]
     workers: Annotated[int, Meta(ge=1, le=256)]
+    log_format: LogFormat
     sql_port: Annotated[int, Meta(ge=0, le=65535)]
     data: str
     clickhouse: str
@@ -389,7 +395,13 @@ def _type_name(annotation: Any) -> str:
     text = getattr(annotation, "__name__", "")
     if text in ("str", "int", "float", "bool"):
         return text
-    named = {IdentityRules: "table", Retention: "table", ProxyHeader: "str", tuple[str, ...]: "list of str"}
+    named = {
+        IdentityRules: "table",
+        Retention: "table",
+        ProxyHeader: "str",
+        LogFormat: "str",
+        tuple[str, ...]: "list of str",
+    }
     return named.get(annotation, "list of tables")
 
 

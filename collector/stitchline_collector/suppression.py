@@ -11,7 +11,6 @@ import contextlib
 import datetime as dt
 import fcntl
 import hashlib
-import logging
 import mmap
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from .logs import Log
 from .rows import EVENT_COLUMNS, FAILED_COLUMNS, Row
 from .wire import Device
 
@@ -35,7 +35,7 @@ _NUMBER_BYTES = 8
 SETTLED_S = 60.0
 _TELLING_LETTERS = 8  # a value that long stands for nobody else by chance
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 Stored = Callable[[str, str], str]
 Pair = tuple[str, str]
 
@@ -181,7 +181,12 @@ class Suppressions:
         try:
             erased = self._erased()
         except (OSError, msgspec.DecodeError) as error:
-            log.error("who is suppressed stays as it was: %s: %s", self.path, error)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "who is suppressed stays as it was: %(file)s: %(error)s",
+                event="suppressions_unreadable",
+                file=self.path,
+                error=error,
+            )
             self._seen = seen
             return
         self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes)

@@ -5,20 +5,20 @@ Guaranteed: nobody gets a connection before the migrations are applied.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .engine import Engine, EngineError, EngineUnavailable, Reader, ReadLimits, Session
 from .journeys import prepare
+from .logs import Log
 from .migrate import MigrationEdited, apply
 
 RETRY_S = 2.0
 FIRST_ANSWER_WITHIN_S = 10.0
 END_WITHIN_S = 5.0
 _FOR_GOOD = ("authentication_failed", "access_denied", "other")
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Warehouse:
@@ -78,7 +78,10 @@ class Warehouse:
         )
         self._thread.start()
         if not self._tried.wait(FIRST_ANSWER_WITHIN_S):
-            log.warning("ClickHouse does not answer yet, events are kept on disk until it does")
+            log.warning(
+                "ClickHouse does not answer yet, events are kept on disk until it does",
+                event="clickhouse_silent",
+            )
         self._is_starting = False
         if self._refused is not None:
             raise self._refused
@@ -127,7 +130,7 @@ class Warehouse:
 
     def _try(self, engine: Engine) -> None:
         for name in apply(engine):
-            log.info("applied migration %s", name)
+            log.info("applied migration %(migration)s", event="migrated", migration=name)
         prepare(engine, self._journey)
         self._also(engine)
         self._migrated.set()
@@ -143,12 +146,16 @@ class Warehouse:
                     break
                 reason = error.reason if isinstance(error, EngineError) else type(error).__name__
                 if reason != said:
-                    log.warning("ClickHouse cannot be used, events are kept on disk until it can: %s", error)
+                    log.warning(
+                        "ClickHouse cannot be used, events are kept on disk until it can: %(error)s",
+                        event="clickhouse_unusable",
+                        error=error,
+                    )
                     said = reason
                 self._why = error if isinstance(error, EngineError) else EngineError(str(error))
             else:
                 if said:
-                    log.info("ClickHouse can be used")
+                    log.info("ClickHouse can be used", event="clickhouse_usable")
                 break
             self._tried.set()
             self._closing.wait(RETRY_S)

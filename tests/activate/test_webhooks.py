@@ -371,6 +371,37 @@ def test_dead_letters_are_sent_again_on_request_and_only_to_whom_still_agrees(
     assert collector.request("POST", "/v1/webhooks/erp/replay")[0] == 404
 
 
+def test_a_read_key_sees_webhooks_and_only_an_admin_key_sends_again(
+    collector: Callable[..., CollectorProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "journey.toml").write_text(JOURNEY)
+    webhook = {
+        "name": "crm",
+        "url": "http://127.0.0.1:9/",
+        "secret_env": "CRM_SECRET",
+        "milestones": ["bought"],
+    }
+    guarded = collector(
+        env={
+            "CRM_SECRET": SECRET,
+            "STITCHLINE_JOURNEY": str(tmp_path / "journey.toml"),
+            "STITCHLINE_WEBHOOKS": json.dumps([webhook]),
+            "STITCHLINE_KEYS": json.dumps(
+                [{"key": f"{kind}-key-1", "kind": kind} for kind in ("write", "read", "admin")]
+            ),
+        }
+    )
+
+    def statuses(method: str, path: str) -> list[int]:
+        return [
+            guarded.request(method, path, headers={"Authorization": f"Bearer {kind}-key-1"})[0]
+            for kind in ("none", "write", "read", "admin")
+        ]
+
+    assert statuses("GET", "/v1/webhooks") == [401, 401, 200, 200]
+    assert statuses("POST", "/v1/webhooks/crm/replay") == [401, 401, 401, 200]
+
+
 def cli(collector: CollectorProcess, *arguments: str) -> str:
     command = [sys.executable, "-m", "stitchline_collector", "webhook", *arguments, "--url", collector.url]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import logging
 import threading
 import time
 from collections import Counter, defaultdict
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..engine import Engine, EngineError, QueryError, Reader, ReadLimits, Session
+from ..logs import Log
 from ..segments import Segment
 from ..segments.members import question
 from ..segments.statements import person_of
@@ -34,7 +34,7 @@ _PAUSE_S = 5.0
 _LIMITS = ReadLimits(time_s=300, result_rows=100_000_000, result_bytes=8 * 1024**3, memory_bytes=4 * 1024**3)
 _STATE_COLUMNS = ["trigger", "node", "is_in", "occurrence", "changed_at"]
 _TOLD_COLUMNS = ["webhook", "node", "id", "told_at"]
-log = logging.getLogger(__name__)
+log = Log(__name__)
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -100,8 +100,13 @@ class Activator:
                 self._converse(engine, stop)
             except Exception as error:  # a dead activator would be a silent one
                 if not isinstance(error, (EngineError, OSError)):
-                    log.exception("deciding failed unexpectedly")
-                log.warning("webhooks pause for %.0f s: %s", _PAUSE_S, error)
+                    log.exception("deciding failed unexpectedly", event="deciding_failed")
+                log.warning(
+                    "webhooks pause for %(pause_s).0f s: %(error)s",
+                    event="webhooks_pause",
+                    pause_s=_PAUSE_S,
+                    error=error,
+                )
                 self._seen = None
                 stop.wait(_PAUSE_S)
 
@@ -123,7 +128,11 @@ class Activator:
         known = {row[0] for row in reader.query("SELECT milestone FROM journey_milestones")}
         for name in self._milestones:
             if name not in known:
-                log.error("webhooks: the journey in force has no milestone %r, so nobody reaches it", name)
+                log.error(
+                    "webhooks: the journey in force has no milestone %(milestone)r, so nobody reaches it",
+                    event="milestone_unknown",
+                    milestone=name,
+                )
 
     def round(self, session: Session, reader: Reader) -> None:
         """Look at what the stitcher has caught up with, and note what came since.
@@ -187,7 +196,12 @@ class Activator:
             try:
                 members = triggers.members_of(reader, segment, dt.datetime.now(dt.UTC))
             except QueryError as error:  # the others' members are not to wait for this one's SQL
-                log.error("segment %s cannot be looked at: %s", segment.name, error)  # noqa: TRY400
+                log.error(  # noqa: TRY400
+                    "segment %(people_segment)s cannot be looked at: %(error)s",
+                    event="segment_unanswered",
+                    people_segment=segment.name,
+                    error=error,
+                )
                 continue
             self._compare(session, reader, segment, members)
 

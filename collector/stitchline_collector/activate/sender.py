@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 import random
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ import aiohttp
 from msgspec.structs import replace
 
 from ..engine import EngineError
+from ..logs import Log
 from .outbox import Message, Outbox
 from .webhooks import Webhook, signature
 
@@ -27,7 +27,7 @@ LONGEST_PAUSE_S = 300.0
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONSENT_HOLDS_S = 5.0  # a message as young as that was made from what is known now
 _AT_ONCE = 8  # requests to one webhook
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Sender:
@@ -123,7 +123,13 @@ class Sender:
             await asyncio.sleep(max(wait_s, _pause_s(attempts)))
         self.died[message.webhook] += 1
         why = self.errors.get(message.webhook) or "there is no such webhook any more"
-        log.error("webhook %s: %s is a dead letter: %s", message.webhook, message.id, why)
+        log.error(
+            "webhook %(webhook)s: %(webhook_id)s is a dead letter: %(error)s",
+            event="dead_letter",
+            webhook=message.webhook,
+            webhook_id=message.id,
+            error=why,
+        )
         await asyncio.to_thread(self._outbox.bury, replace(message, error=why))
 
     async def _attempt_if_agreed(self, webhook: Webhook, message: Message) -> tuple[str, float, bool]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import click
 import maxminddb
 
 from ..engine import EngineError
+from ..logs import Log, LogFormat, set_up
 from ..migrate import MigrationEdited
-from ..settings import SettingsError, describe, load
+from ..settings import ENVIRONMENT_PREFIX, SettingsError, describe, load
 
 if TYPE_CHECKING:
     from ..settings import Settings
+
+log = Log(__name__)
 
 
 @click.command()
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     metavar="DSN",
     help="chdb:///path or clickhouse://user:pass@host:8123/db.  [default: chdb://DATA/clickhouse]",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(get_args(LogFormat)),
+    help="The log on stderr: for readers, or one JSON object a line.  [default: text]",
+)
 @click.option("--print-config", is_flag=True, help="Show the effective settings, secrets hidden, and end.")
 def serve(config: Path | None, print_config: bool, **given: object) -> None:  # noqa: FBT001 -- click passes flags so
     """Run a collector.
@@ -51,13 +58,13 @@ def serve(config: Path | None, print_config: bool, **given: object) -> None:  # 
     try:
         settings = load(config, given=given)
     except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        # The settings cannot say how, but whoever reads this may have said so elsewhere.
+        asked = given["log_format"] or os.environ.get(f"{ENVIRONMENT_PREFIX}LOG_FORMAT")
+        _give_up(error, "json" if asked == "json" and not print_config else "text")
     if print_config:
         click.echo(describe(settings))
         return
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up(settings.log_format, "parent" if settings.workers > 1 else "collector")
     _run(settings)
 
 
@@ -66,15 +73,22 @@ def _run(settings: Settings) -> None:
     from ..workers.parent import Parent, StartFailed
 
     def announce(port: int) -> None:
-        where = f"http://{settings.host}:{port}"
-        click.echo(f"listening on {where}, ClickHouse at {_without_password(settings.dsn)}", err=True)
+        log.info(
+            "listening on %(url)s, ClickHouse at %(clickhouse)s",
+            event="listening",
+            url=f"http://{settings.host}:{port}",
+            clickhouse=_without_password(settings.dsn),
+        )
         if settings.sql_port:
-            click.echo(
-                f"ClickHouse's HTTP protocol, read-only, on http://127.0.0.1:{settings.sql_port}", err=True
+            log.info(
+                "ClickHouse's HTTP protocol, read-only, on %(url)s",
+                event="sql_port_listening",
+                url=f"http://127.0.0.1:{settings.sql_port}",
             )
         if settings.development:
-            click.echo(
-                "development mode: no keys are configured, so any key is accepted; loopback only", err=True
+            log.warning(
+                "development mode: no keys are configured, so any key is accepted; loopback only",
+                event="development_mode",
             )
 
     try:
@@ -83,13 +97,23 @@ def _run(settings: Settings) -> None:
         else:
             run(lambda: Collector(settings), announce)
     except StartFailed as error:
-        raise click.ClickException(f"{error}: the log above says why") from None
+        _give_up(f"{error}: the log above says why", settings.log_format)
     except (SettingsError, EngineError, MigrationEdited, ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise click.ClickException(str(error)) from None
+        _give_up(error, settings.log_format)
     except OSError as error:
-        raise click.ClickException(
-            f"cannot serve on {settings.host}:{settings.port} with {settings.data}: {error}"
-        ) from None
+        _give_up(
+            f"cannot serve on {settings.host}:{settings.port} with {settings.data}: {error}",
+            settings.log_format,
+        )
+
+
+def _give_up(why: Any, form: LogFormat) -> NoReturn:
+    """End with status 1, and say why as the log is written."""
+    if form == "text":
+        raise click.ClickException(str(why)) from None
+    set_up(form, "collector")
+    log.error("cannot serve: %(error)s", event="cannot_serve", error=why)
+    raise SystemExit(1)
 
 
 def _without_password(dsn: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import msgspec
 from ..ask.asked import Asked
 from ..engine import EngineError
 from ..load import Loader
+from ..logs import Log
 from ..stitch import Desk
 from ..stitch.lease import LEASE_MS
 from ..suppression import Suppressions
@@ -36,7 +36,7 @@ from .subject import Subject, find
 
 _LEASE_MS = 60_000  # renewed before each place; after a crash stitching rests for so long
 _FILES = ("outbox", "dead_letters")
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -147,7 +147,11 @@ class Erasing:
     def _finish_pending(self, desk: Desk) -> int:
         pending = self._journal.pending()
         for request in pending:
-            log.info("erasure %s was broken off: it is finished now", request.id)
+            log.info(
+                "erasure %(request)s was broken off: it is finished now",
+                event="erasure_resumed",
+                request=request.id,
+            )
             assert request.subject is not None  # noqa: S101 -- else it is not pending
             with _long_lease(desk):
                 self._carry_out(desk, request, request.subject)
@@ -165,7 +169,13 @@ class Erasing:
         request.finished_at = dt.datetime.now(dt.UTC)
         self._journal.write(request)
         rows, left = sum(request.found.values()), sum(request.left.values())
-        log.info("erasure %s: %d rows and files found, %d left", request.id, rows, left)
+        log.info(
+            "erasure %(request)s: %(found)d rows and files found, %(left)d left",
+            event="erasure_done",
+            request=request.id,
+            found=rows,
+            left=left,
+        )
         return _erasure(request, subject, len(pairs) + len(subject.sessions))
 
     def _empty(self, desk: Desk, request: Request, subject: Subject) -> None:
@@ -213,7 +223,9 @@ class Erasing:
 def _tell_failure(done: Future[Any]) -> None:
     if (error := done.exception()) is not None:
         log.error(
-            "an erasure is not finished yet; the next one, or the next start, goes on with it: %s", error
+            "an erasure is not finished yet; the next one, or the next start, goes on with it: %(error)s",
+            event="erasure_unfinished",
+            error=error,
         )
 
 

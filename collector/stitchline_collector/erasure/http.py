@@ -6,7 +6,6 @@ Enters: requests with an admin key. Leaves: a receipt; everything about one pers
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from ..ask.asked import PERSON, Asked, Stored, asked
 from ..engine import EngineError
+from ..logs import Log
 from ..receive.events import key_of
 from ..receive.refusals import Refusal, unavailable, unknown_key
 from ..stitch import Standby
@@ -26,7 +26,7 @@ Handler = Callable[[web.Request, Asked], Awaitable[web.Response]]
 _IDENTIFIER = r"{namespace:[^/]+}/{value:[\s\S]+}"
 _LOADED_WITHIN_S = 15.0
 _LOOK_EVERY_S = 0.1
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -112,7 +112,9 @@ class ErasureRoutes:
             except Standby as standby:
                 return Refusal(409, str(standby), "ask the collector that stitches").response()
             except (EngineError, OSError) as error:
-                log.warning("nothing could be erased or read now: %s", error)
+                log.warning(
+                    "nothing could be erased or read now: %(error)s", event="erasure_waits", error=error
+                )
                 return unavailable(str(error).partition("\n")[0]).response()
 
         return guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import logging
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -12,14 +12,15 @@ from types import MappingProxyType
 import msgspec
 
 from ..engine import DataRejected, EngineUnavailable, Session
+from ..logs import Log
 from ..rows import EVENT_COLUMNS, FAILED_COLUMNS, FailedRow, encode_lines, quote_bytes
 from ..spool import CorruptSegment, Segment, check_whole, read_lines
 from ..spool.folder import sync_directory
 from ..spool.frames import frame
-from ..spool.segment import SPLIT
+from ..spool.segment import CORRUPT, SPLIT
 from .audit import missing
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 TABLES = {"events": ("events_raw", EVENT_COLUMNS), "failed": ("failed_events_raw", FAILED_COLUMNS)}
 FORMAT = "JSONCompactEachRow"
@@ -88,12 +89,10 @@ def insert_split(session: Session, segment: Segment, sift: Sift | None = None) -
     lines = _sifted(segment, sift)
     token = _token(segment, lines)
     try:
-        isolated = _insert_sound(session, segment.table, lines, token)
+        isolated = _insert_sound(session, segment, lines, token)
     except DataRejected:
         # Refused although it could be read, by a constraint perhaps: halve it until the row stands alone.
-        isolated = sum(
-            _insert_part(session, segment.table, lines, token, *part) for part in _parts(0, len(lines))
-        )
+        isolated = sum(_insert_part(session, segment, lines, token, *part) for part in _parts(0, len(lines)))
     return Loaded(len(lines) - isolated, isolated, segment.rows - len(lines))
 
 
@@ -110,20 +109,20 @@ def _token(segment: Segment, lines: list[bytes]) -> str:
     return f"{segment.token}-{rest.hexdigest()}"
 
 
-def _insert_sound(session: Session, table: str, lines: list[bytes], token: str) -> int:
+def _insert_sound(session: Session, segment: Segment, lines: list[bytes], token: str) -> int:
     """Have ClickHouse skip what it cannot read, see what is missing, and return how many rows that is.
 
     A segment of 200 rows with 20 refused: 4 inserts that write and 20 that do not, where halving takes some 150.
     """
-    _insert(session, table, _body(lines), f"{token}[sound]", SKIP_UNREADABLE)
+    _insert(session, segment.table, _body(lines), f"{token}[sound]", SKIP_UNREADABLE)
     refused = {}
-    for index in missing(session, table, lines):
+    for index in missing(session, segment.table, lines):
         try:  # alone, for its reason; ClickHouse may have skipped a sound neighbour too
-            _insert(session, table, _body([lines[index]]), f"{token}[{index}:{index + 1}]")
+            _insert(session, segment.table, _body([lines[index]]), f"{token}[{index}:{index + 1}]")
         except DataRejected as error:
             refused[index] = str(error)
     if refused:
-        _isolate(session, table, lines, refused, token, "isolated")
+        _isolate(session, segment, lines, refused, token, "isolated")
     return len(refused)
 
 
@@ -146,7 +145,13 @@ def restore(session: Session, segment: Segment, sift: Sift | None = None) -> int
         gone = [index for index in gone if not _is_isolated(session, token, index)]
     if not gone:
         return 0
-    log.warning("%d of %d rows of %s were not in ClickHouse: put back", len(gone), len(lines), segment.path)
+    log.warning(
+        "%(missing)d of %(rows)d rows of %(segment)s were not in ClickHouse: put back",
+        event="rows_put_back",
+        missing=len(gone),
+        rows=len(lines),
+        segment=segment.path,
+    )
     try:
         _insert(session, segment.table, _body(lines[index] for index in gone), uuid.uuid4().hex)
     except DataRejected:
@@ -154,7 +159,7 @@ def restore(session: Session, segment: Segment, sift: Sift | None = None) -> int
             try:
                 _insert(session, segment.table, _body([lines[index]]), uuid.uuid4().hex)
             except DataRejected as error:
-                _isolate(session, segment.table, lines, {index: str(error)}, token, uuid.uuid4().hex)
+                _isolate(session, segment, lines, {index: str(error)}, token, uuid.uuid4().hex)
     return len(gone)
 
 
@@ -176,15 +181,17 @@ def mark_split(segment: Segment) -> Segment:
     return split
 
 
-def _insert_part(session: Session, table: str, lines: list[bytes], token: str, first: int, last: int) -> int:
+def _insert_part(
+    session: Session, segment: Segment, lines: list[bytes], token: str, first: int, last: int
+) -> int:
     """Insert lines[first:last] and return how many of them were refused."""
     try:
-        _insert(session, table, _body(lines[first:last]), f"{token}[{first}:{last}]")
+        _insert(session, segment.table, _body(lines[first:last]), f"{token}[{first}:{last}]")
     except DataRejected as error:
         if last - first == 1:
-            _isolate(session, table, lines, {first: str(error)}, token, str(first))
+            _isolate(session, segment, lines, {first: str(error)}, token, str(first))
             return 1
-        return sum(_insert_part(session, table, lines, token, *part) for part in _parts(first, last))
+        return sum(_insert_part(session, segment, lines, token, *part) for part in _parts(first, last))
     return 0
 
 
@@ -198,13 +205,23 @@ def _parts(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 
 def _isolate(
-    session: Session, table: str, lines: list[bytes], refused: Mapping[int, str], token: str, part: str
+    session: Session, segment: Segment, lines: list[bytes], refused: Mapping[int, str], token: str, part: str
 ) -> None:
     """Keep refused rows, given by their places with ClickHouse's reasons."""
-    if table != "events":
-        # A row of failed_events that cannot be told to ClickHouse at all: the log is the last place that can hold it.
-        for index, reason in refused.items():
-            log.error("ClickHouse refuses a row of %s: %s: %r", table, reason, lines[index])
+    if segment.table != "events":
+        # Rows of failed_events that cannot be told to ClickHouse at all: a file beside the segment is the last place for them.
+        kept = segment.path.with_suffix(CORRUPT)
+        with kept.open("ab") as file:
+            file.write(_body(lines[index] for index in refused))
+            file.flush()
+            os.fsync(file.fileno())
+        log.error(
+            "ClickHouse refuses %(rows)d rows of failed_events, kept as %(kept)s: %(error)s",
+            event="failed_rows_refused",
+            rows=len(refused),
+            kept=kept,
+            error=next(iter(refused.values())),
+        )
         return
     now = dt.datetime.now(dt.UTC)
     rows = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -12,12 +11,13 @@ from collections.abc import Callable, MutableMapping
 import msgspec
 
 from ..engine import DataRejected, EngineError, Session
+from ..logs import Log
 from ..spool import CorruptSegment, Segment
 from ..spool.folder import recover_segment
 from ..suppression import Suppressions
 from .insert import Loaded, Sift, insert_segment, insert_split, mark_split, restore
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 15.0
@@ -117,7 +117,7 @@ class Loader:
                 failures = 0
             except Exception as error:  # a dead loader would be a silent one
                 if not isinstance(error, (EngineError, OSError)):
-                    log.exception("loading failed unexpectedly")
+                    log.exception("loading failed unexpectedly", event="loading_failed")
                 failures += 1
                 self._doubtful.update(segment.token for segment in list(self._segments)[:1])
                 self._note(error)
@@ -141,15 +141,30 @@ class Loader:
         except FileNotFoundError:
             if not segment.path.parent.exists():  # a disk that is away may come back
                 raise
-            log.error("%s is gone, and %d rows with it", segment.path, segment.rows)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "%(segment)s is gone, and %(rows)d rows with it",
+                event="segment_gone",
+                segment=segment.path,
+                rows=segment.rows,
+            )
             self.loads.damaged[segment.table] += segment.rows
             self._segments.popleft()
             self._on_gone(segment)
         except DataRejected as error:
-            log.warning("ClickHouse refuses a row of %s, sending it in parts: %s", segment.path, error)
+            log.warning(
+                "ClickHouse refuses a row of %(segment)s, sending it in parts: %(error)s",
+                event="row_refused",
+                segment=segment.path,
+                error=error,
+            )
             self._segments[0] = mark_split(segment)
         except CorruptSegment as error:
-            log.error("%s cannot be sent as it is: %s", segment.path, error)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "%(segment)s cannot be sent as it is: %(error)s",
+                event="segment_unreadable",
+                segment=segment.path,
+                error=error,
+            )
             self._replace_damaged(segment)
         else:
             self._finish(segment, done)
@@ -202,12 +217,21 @@ class Loader:
         if reason != self._waits_for:  # not its text, which may tell of other bytes each time
             self._waits_for = reason
             log.warning(
-                "loading waits, %d segments are safe on disk: %s: %s", len(self._segments), reason, error
+                "loading waits, %(segments)d segments are safe on disk: %(reason)s: %(error)s",
+                event="loading_waits",
+                segments=len(self._segments),
+                reason=reason,
+                error=error,
             )
 
     def _go_on(self) -> None:
         if self._waits_for:
-            log.info("loading goes on after %s, %d segments to go", self._waits_for, len(self._segments))
+            log.info(
+                "loading goes on after %(reason)s, %(segments)d segments to go",
+                event="loading_goes_on",
+                reason=self._waits_for,
+                segments=len(self._segments),
+            )
         self._waits_for = self.loads.fault = ""
 
     def _wait(self, failures: int) -> bool:

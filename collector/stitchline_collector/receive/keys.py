@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from .rates import Rate
+from .rates import Accounts, Rate
 
 KeyKind = Literal["write", "server", "read", "admin"]
 PAGE_ORIGIN = r"^[a-z][a-z0-9+.-]*://(\*\.)?[^/*@\sA-Z]+$"
@@ -53,15 +53,19 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Grant:
-    """A key in use: what it may do and how much of its rate is left."""
+    """A key in use: what it may do and how much of its rate is left.
 
-    def __init__(self, key: Key) -> None:
+    Args:
+        key: Its terms.
+        rate: Its rate.
+    """
+
+    def __init__(self, key: Key, rate: Rate) -> None:
         self.terms = key
         self.source = key.source
         self.is_server = key.kind == "server"
         self.is_for_pages = bool(key.origins)
         self._may = _MAY[key.kind]
-        rate = Rate(key.max_events_per_s)
         self.wait_s, self.spend = rate.wait_s, rate.spend
 
     def may(self, right: str) -> bool:
@@ -79,24 +83,29 @@ class Keys:
     Args:
         keys: The configured ones.
         made: Those of `stitchline keys`, by their hashes; None while none was ever made.
+        accounts: Where their rates are kept; None is in this process.
     """
 
-    def __init__(self, keys: tuple[Key, ...], made: Iterable[tuple[bytes, Key]] | None = None) -> None:
-        self._configured = {digest(key.key): Grant(key) for key in keys}
-        self._anyone = Grant(Key("", "write", "development"))
+    def __init__(
+        self,
+        keys: tuple[Key, ...],
+        made: Iterable[tuple[bytes, Key]] | None = None,
+        accounts: Accounts | None = None,
+    ) -> None:
+        self._accounts = accounts or Accounts()
+        self._configured = {(hashed := digest(key.key)): self._grant(hashed, key) for key in keys}
+        self._anyone = self._grant(b"", Key("", "write", "development"))
         self._grants = self._configured
         self.development = not keys
         self.change(made)
 
     def change(self, made: Iterable[tuple[bytes, Key]] | None) -> None:
-        """Take other made keys from now on; one that stays keeps what is left of its rate."""
+        """Take other made keys from now on; one whose rate stays keeps what is left of it."""
         if made is None:
             return
-        before, self._grants = self._grants, dict(self._configured)
+        self._grants = dict(self._configured)
         for hashed, terms in made:
-            grant = before.get(hashed)
-            kept = grant is not None and grant.terms == terms
-            self._grants.setdefault(hashed, grant if grant is not None and kept else Grant(terms))
+            self._grants.setdefault(hashed, self._grant(hashed, terms))
         self.development = False
 
     def grant(self, key: str, right: str) -> Grant | None:
@@ -105,6 +114,9 @@ class Keys:
             return self._anyone if key else None
         grant = self._grants.get(digest(key))
         return grant if grant is not None and grant.may(right) else None
+
+    def _grant(self, hashed: bytes, terms: Key) -> Grant:
+        return Grant(terms, Rate(terms.max_events_per_s, hashed, self._accounts))
 
     def take_from(self, origin: str) -> bool:
         """Whether there is a key with which pages of an origin may send."""

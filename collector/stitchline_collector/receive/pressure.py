@@ -10,18 +10,18 @@ is refused costs a fraction of what is taken, and its sender comes back after `R
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections import Counter
 from collections.abc import Callable
 
+from ..logs import Log
 from .refusals import Refusal, unavailable
 
 _TICK_S = 0.05
 _PERIOD_S = 1.0  # over which shares are compared
 _SAY_EVERY_S = 10.0
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Pressure:
@@ -62,9 +62,10 @@ class Pressure:
             self._period_ends = now + _PERIOD_S
         if self._refused and now >= self._say_at:
             log.warning(
-                "more comes than can be taken: %d requests were answered 503, rather than wait longer than %g s",
-                self._refused,
-                self._longest_s,
+                "more comes than can be taken: %(requests)d requests were answered 503, rather than wait longer than %(max_wait_s)g s",
+                event="overloaded",
+                requests=self._refused,
+                max_wait_s=self._longest_s,
             )
             self._refused, self._say_at = 0, now + _SAY_EVERY_S
 

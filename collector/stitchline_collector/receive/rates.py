@@ -1,17 +1,64 @@
 """How fast somebody may send: of a key and of an address, each over bursts of ten seconds.
 
-Rates are of one process: with `workers` above 1, each worker keeps its own account.
+An account is one number: the moment until which what was sent lasts at the rate (the virtual scheduling of ITU-T I.371, known as GCRA). All
+processes of a collector keep it in memory that they share, so a rate is the collector's, whichever worker takes a request.
+
+Guaranteed: at most rate x time + burst is taken, and what the requests bring that were let in before and have not paid yet; they are paid for
+later. There is no lock: where two processes write an account in the same instant, one of the two payments can be lost.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import mmap
 import time
-from collections import OrderedDict
 
 BURST_S = 10
-_MOST_ADDRESSES = 100_000  # about 20 MB; above, who was quiet longest is forgotten
+_SLOTS = 1 << 18  # 4 MB, of which only the pages in use take memory
+_WAYS = 8
 _SITE_BITS = 64  # of an IPv6 address: who has one has all that begin like it
+
+
+class Accounts:
+    """Until when what was sent lasts, by account; shared with the processes that are forked later.
+
+    An account has one of eight slots. One whose moment has passed says nothing, and is the next one's; where all eight are in use, the one
+    that ends first is forgotten.
+
+    Args:
+        slots: A power of two, at least 8.
+    """
+
+    def __init__(self, slots: int = _SLOTS) -> None:
+        memory = memoryview(mmap.mmap(-1, 16 * slots))
+        self._owners = memory[: 8 * slots].cast("q")
+        self._until = memory[8 * slots :].cast("d")
+        self._mask = slots - _WAYS
+
+    def until(self, account: int) -> float:
+        """The moment until which its events last, on the monotonic clock; 0 if it is not known."""
+        place = self._find(account)
+        return self._until[place] if place >= 0 else 0.0
+
+    def prolong(self, account: int, seconds: float) -> None:
+        """Let what was sent last longer."""
+        until, now, place = self._until, time.monotonic(), self._find(account)
+        if place < 0:
+            place = min(self._places(account), key=until.__getitem__)
+            until[place] = now
+            self._owners[place] = account
+        # Read as near to the writing as can be: what another process writes in between is lost.
+        until[place] = max(now, until[place]) + seconds
+
+    def _find(self, account: int) -> int:
+        for place in self._places(account):
+            if self._owners[place] == account:
+                return place
+        return -1
+
+    def _places(self, account: int) -> range:
+        first = account & self._mask
+        return range(first, first + _WAYS)
 
 
 class Rate:
@@ -19,28 +66,28 @@ class Rate:
 
     Args:
         per_s: Events a second; 0 is no limit.
+        whose: Names the account. The number that Python hashes it to is the same in all forked processes, and nobody outside can choose it.
+        accounts: Where it is kept.
     """
 
-    __slots__ = ("_at", "_left", "_per_s")
+    __slots__ = ("_account", "_accounts", "_per_s")
 
-    def __init__(self, per_s: int) -> None:
+    def __init__(self, per_s: int, whose: object, accounts: Accounts) -> None:
         self._per_s = per_s
-        self._left = float(per_s * BURST_S)
-        self._at = time.monotonic()
+        self._account = hash((whose, per_s))  # another rate begins anew, and is not held to old debts
+        self._accounts = accounts
 
     def wait_s(self) -> int:
         """Seconds until more may come; 0 now."""
         if not self._per_s:
             return 0
-        now = time.monotonic()
-        self._left = min(self._per_s * BURST_S, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        return 0 if self._left > 0 else int(-self._left / self._per_s) + 1
+        over_s = self._accounts.until(self._account) - time.monotonic() - BURST_S
+        return 0 if over_s < 0 else int(over_s) + 1
 
     def spend(self, events: int) -> None:
         """Take events off; a batch may overdraw it, and then the next one waits."""
         if self._per_s:
-            self._left -= events
+            self._accounts.prolong(self._account, events / self._per_s)
 
 
 class AddressRates:
@@ -48,11 +95,12 @@ class AddressRates:
 
     Args:
         per_s: Events a second of one IPv4 address or one IPv6 network of 64 bits; 0 is no limit.
+        accounts: Where they are kept; None is in this process.
     """
 
-    def __init__(self, per_s: int = 0) -> None:
+    def __init__(self, per_s: int = 0, accounts: Accounts | None = None) -> None:
         self._per_s = per_s
-        self._rates: OrderedDict[str, Rate] = OrderedDict()
+        self._accounts = accounts or Accounts()
 
     def wait_s(self, address: str) -> int:
         """Seconds until more may come from an address; 0 now."""
@@ -64,15 +112,7 @@ class AddressRates:
             self._rate(address).spend(events)
 
     def _rate(self, address: str) -> Rate:
-        site = _site(address)
-        rate = self._rates.get(site)
-        if rate is None:
-            rate = self._rates[site] = Rate(self._per_s)
-            if len(self._rates) > _MOST_ADDRESSES:
-                self._rates.popitem(last=False)
-        else:
-            self._rates.move_to_end(site)
-        return rate
+        return Rate(self._per_s, _site(address), self._accounts)
 
 
 def _site(address: str) -> str:

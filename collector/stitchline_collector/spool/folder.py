@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
 import uuid
 from collections.abc import Callable, Container
 from pathlib import Path
 
+from ..logs import Log
 from .frames import FRAME_BEGINS, count_lines, frames
 from .group import ALONE, group_of, lives, mark
 from .segment import CORRUPT, OPEN, SEALED, SPLIT, Segment, token_of
@@ -22,7 +22,7 @@ LOCK = "lock"
 MENDING = "mending"  # what is sound of a damaged segment, until it takes its place
 NOT_MENDED = -1  # no segment's size, so that the loader finds it damaged
 PROBE = "probe"  # written while the disk is full, to learn when it no longer is
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Folder:
@@ -171,7 +171,9 @@ def _recover(path: Path, on_damage: Callable[[], None]) -> Segment | None:
         return None
     except OSError as error:
         # A full disk, most likely: what can be loaded makes space, and the loader comes back to this one.
-        log.error("cannot mend %s now: %s", path, error)  # noqa: TRY400
+        log.error(  # noqa: TRY400
+            "cannot mend %(segment)s now: %(error)s", event="segment_not_mended", segment=path, error=error
+        )
         rows = sum(count_lines(part) or 0 for part in frames(path.read_bytes()))
         return Segment(path, rows, NOT_MENDED)
 
@@ -220,7 +222,12 @@ def recover_segment(path: Path, on_damage: Callable[[], None] = lambda: None) ->
         on_damage()
         _rewrite(path, sound)
     elif torn:
-        log.warning("cut a torn tail of %d bytes off %s: it was never acknowledged", torn, path)
+        log.warning(
+            "cut a torn tail of %(torn_bytes)d bytes off %(segment)s: it was never acknowledged",
+            event="torn_tail_cut",
+            torn_bytes=torn,
+            segment=path,
+        )
         _truncate(path, place)
     if rows == 0:
         path.unlink()
@@ -242,7 +249,13 @@ def _keep_damaged(path: Path, damaged: list[memoryview]) -> None:
         with contextlib.suppress(OSError):
             os.truncate(kept, before) if before else kept.unlink()
         raise
-    log.error("%s is damaged: kept the %d bytes that cannot be read as %s", path, size, kept.name)
+    log.error(
+        "%(segment)s is damaged: kept the %(damaged_bytes)d bytes that cannot be read as %(kept)s",
+        event="segment_damaged",
+        segment=path,
+        damaged_bytes=size,
+        kept=kept.name,
+    )
 
 
 def _rewrite(path: Path, sound: list[memoryview]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..logs import Log
 from ..receive import NotDurable
 from .folder import PROBE, Folder, sync_directory
 from .frames import frame
@@ -36,7 +36,7 @@ _FAULTS = {
     errno.EROFS: "read_only",
 }
 _LARGEST_RATIO = 16  # of inflated to compressed bytes; usual rows have 5
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class SpoolUnavailable(NotDurable):
@@ -153,13 +153,18 @@ class Spool:
         if self.is_full:
             why = f"{self.size_bytes:,} bytes wait for ClickHouse, at most {self.max_bytes:,} may"
             if not self._full_told:
-                log.error("the spool is full, answering 503: %s", why)
+                log.error(
+                    "the spool is full, answering 503: %(size_bytes)d bytes wait for ClickHouse, at most %(max_bytes)d may",
+                    event="spool_full",
+                    size_bytes=self.size_bytes,
+                    max_bytes=self.max_bytes,
+                )
             self._full_told = True
             raise SpoolFull(why)
         if self._waiting_bytes >= MOST_WAITING_BYTES:
             raise SpoolUnavailable("the disk is slower than what comes")
         if self._full_told:
-            log.info("the spool has room again")
+            log.info("the spool has room again", event="spool_has_room")
             self._full_told = False
 
     def append(self, table: str, lines: bytes, rows: int) -> asyncio.Future[None]:
@@ -278,12 +283,17 @@ class Spool:
     def _note(self, error: OSError) -> None:
         self.faults[_reason(error)] += 1
         if self.fault is None:
-            log.error("the spool cannot be written, answering 503: %s", error)
+            log.error(
+                "the spool cannot be written, answering 503: %(error)s",
+                event="spool_unwritable",
+                reason=_reason(error),
+                error=error,
+            )
         self.fault = error
 
     def _mended(self) -> None:
         if self.fault is not None:
-            log.info("the spool can be written again")
+            log.info("the spool can be written again", event="spool_writable")
             self.fault = None
 
     def _open_folder(self) -> Folder:
@@ -359,7 +369,12 @@ class Spool:
         except (
             OSError
         ) as error:  # a file system gone read-only: what is acknowledged can still be read and sent
-            log.error("cannot rename %s: %s", segment.path, error)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "cannot rename %(segment)s: %(error)s",
+                event="segment_not_renamed",
+                segment=segment.path,
+                error=error,
+            )
         self._on_sealed(sealed)
 
 

@@ -6,17 +6,17 @@ others than those in force take effect with a full rebuild only.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import msgspec
 
 from ..engine import Session
+from ..logs import Log
 from .rules import IdentityRules
 from .statements import array
 
 _UNDER_WAY = ""  # in place of rules
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,17 @@ class RulesInForce:
                 return InForce(wanted, self.blocked_by(wanted), needs_rebuild=True)
             return self.enforce(wanted)
         if rows[0][0] == _UNDER_WAY:
-            log.warning("a rebuild of identity was broken off while it wrote: it is begun again")
+            log.warning(
+                "a rebuild of identity was broken off while it wrote: it is begun again",
+                event="rebuild_resumed",
+            )
             return InForce(wanted, self.blocked_by(wanted), needs_rebuild=True)
         rules = msgspec.json.decode(rows[0][0], type=IdentityRules)
         if rules != wanted:
             log.warning(
                 "the [identity] settings have changed: they take effect with `stitchline stitch --full`, which decides "
-                "everything anew; until then the old ones hold"
+                "everything anew; until then the old ones hold",
+                event="identity_rules_wait",
             )
         return InForce(rules, frozenset(rows[0][1]))
 

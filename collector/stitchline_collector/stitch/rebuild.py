@@ -12,7 +12,6 @@ same function as in a round.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ..engine import Session
+from ..logs import Log
 from .claims import Claims, Place
 from .evidence import Key, Kind
 from .resolve import Edge, Unlinks, merged_users, resolve
@@ -27,7 +27,7 @@ from .rules import IdentityRules
 from .sessions import Owner
 from .statements import array
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _SLICE_NODES = 200_000  # nodes of doubtful components, or devices, in memory at a time
@@ -265,14 +265,14 @@ class Rebuild:
 
     def decide(self) -> None:
         """Find the person of every node that has evidence."""
-        log.info("places and hubs")
+        log.info("places and hubs", event="rebuild_places")
         unlinks = self._unlinks()
         self._count_nobodys(unlinks)
-        log.info("connected components")
+        log.info("connected components", event="rebuild_components")
         self._run(_NODES)
         self._run(_LINKS)
         self._contract()
-        log.info("persons")
+        log.info("persons", event="rebuild_persons")
         self._run(_COMPONENTS)
         self._resolve_doubtful(unlinks)
         if self._session.query("SELECT count() FROM identity_log")[0][0]:
@@ -280,7 +280,7 @@ class Rebuild:
 
     def write(self, known_from: str) -> int:
         """Write what differs from what stands there; returns how many nodes got another person."""
-        log.info("writing what differs")
+        log.info("writing what differs", event="rebuild_writes")
         moment = {"known_from": known_from}
         self._session.command(_WRITE_QUARANTINE, moment)
         self._session.command(_WRITE_MEMBERS)
@@ -343,7 +343,13 @@ class Rebuild:
         nodes = int(counted[0][0])
         slices = -(-nodes // _SLICE_NODES)
         for number in range(slices):
-            log.info("resolving one by one: %d of %d, %d identifiers in all", number + 1, slices, nodes)
+            log.info(
+                "resolving one by one: %(slice)d of %(slices)d, %(identifiers)d identifiers in all",
+                event="rebuild_resolves",
+                slice=number + 1,
+                slices=slices,
+                identifiers=nodes,
+            )
             rows = self._session.query(_DOUBTFUL.format(slices=slices, slice=number, **self._numbers))
             self._resolve(rows, unlinks)
 

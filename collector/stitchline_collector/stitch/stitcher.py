@@ -13,7 +13,6 @@ at the start of the next round.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import queue
 import threading
 import time
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine import Engine, EngineError, EngineUnavailable
+from ..logs import Log
 from .claims import Place
 from .desk import Desk
 from .evidence import Collected, Key, Sighting, Unlink, collect
@@ -35,7 +35,7 @@ from .resolve import UNLINKED, resolve
 from .rules import DEFAULT_RULES, IdentityRules
 from .sessions import NOBODY, Owner
 
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 Errand = Callable[[Desk], Any]
 _LONGEST_PAUSE_S = 10.0
@@ -121,7 +121,12 @@ class Stitcher:
             except (EngineError, Standby) as error:
                 self.progress.failures += 1
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + self._interval_s)
-                log.warning("stitching pauses for %.1f s: %s", pause_s, error)
+                log.warning(
+                    "stitching pauses for %(pause_s).1f s: %(error)s",
+                    event="stitching_pauses",
+                    pause_s=pause_s,
+                    error=error,
+                )
                 self._run_errands(error)
             stop.wait(pause_s)
         self._run_errands(EngineUnavailable("the collector is stopping"))
@@ -193,7 +198,11 @@ class Stitcher:
         desk.lease.prolong(LEASE_MS)
         self.progress.rebuilds += 1
         self.progress.persons_changed += changed
-        log.info("everybody was decided anew: %d identifiers got another person", changed)
+        log.info(
+            "everybody was decided anew: %(changed)d identifiers got another person",
+            event="rebuild_done",
+            changed=changed,
+        )
         return changed
 
     def ask_for_rebuild(self) -> None:
@@ -314,7 +323,9 @@ class Stitcher:
         try:
             desk.lease.release()
         except EngineError as error:
-            log.warning("the stitcher's lease stays until it runs out: %s", error)
+            log.warning(
+                "the stitcher's lease stays until it runs out: %(error)s", event="lease_kept", error=error
+            )
         desk.close()
 
 

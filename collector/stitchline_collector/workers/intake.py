@@ -8,7 +8,6 @@ counted and what has left it stand together in the folder's lock file, so a load
 from __future__ import annotations
 
 import contextlib
-import logging
 import mmap
 import threading
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import TypeVar
 from ..front import Front
 from ..intake import MAY_BE_ON_ITS_WAY, Intake
 from ..load import Loader
+from ..logs import Log
 from ..spool import Folder, Segment, adopt
 from ..spool.folder import LOCK, sealed_segments, size_on_disk
 from ..spool.group import LOCK_BYTES, group_of, take
@@ -26,7 +26,7 @@ from .counts import TABLES, Counts, Totals
 
 _MEASURE_EVERY = 4  # looks
 K = TypeVar("K")
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class GroupIntake(Intake):
@@ -84,7 +84,12 @@ class GroupIntake(Intake):
                 # Rows move within a mended segment, while the parts of a split one are known by their places.
                 self._submit(segment, sent_before=place < MAY_BE_ON_ITS_WAY or folder.damages > 0)
             self.damages += folder.damages
-            log.info("adopted %s: %d segments to load", folder.path, len(segments))
+            log.info(
+                "adopted %(folder)s: %(segments)d segments to load",
+                event="spool_adopted",
+                folder=folder.path,
+                segments=len(segments),
+            )
             self._remove_if_empty(folder.path)
         for path in [path for path in self._folders if not path.exists()]:  # adopted and found empty
             self._recount(path, [])

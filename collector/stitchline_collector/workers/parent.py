@@ -24,6 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from ..logs import Log, call_process
+from ..receive.rates import Accounts
 from ..serve import BACKLOG, Collector, Part, run
 from ..settings import Settings
 from ..spool import group
@@ -35,7 +37,7 @@ STABLE_S = 10.0  # who lived so long is started again at once
 LONGEST_WAIT_S = 10.0
 _STOP_SLACK_S = 30.0  # beyond `stop_timeout_s`, until a child that does not end is killed
 _TICK_S = 0.5
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class StartFailed(Exception):
@@ -89,6 +91,7 @@ class Parent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._spool = settings.data_path / "spool"
+        self._accounts = Accounts()
         self._stop = False
         self._children: list[Child] = []
         self._alive_r, self._alive_w = os.pipe()
@@ -147,7 +150,7 @@ class Parent:
         self._children = [loader, *workers]
 
     def _make_worker(self, number: int, loader: str) -> Worker:
-        return Worker(self._settings, self._group, self._sockets[number], loader)
+        return Worker(self._settings, self._group, self._sockets[number], loader, self._accounts)
 
     def _bind(self) -> socket.socket:
         bound = socket.socket(self._family)
@@ -190,7 +193,7 @@ class Parent:
             if time.monotonic() > deadline:
                 return  # another `serve --workers` on this folder; where that cannot be, the engine says so
             if not said:
-                log.info("waiting for the processes of an earlier start to end")
+                log.info("waiting for the processes of an earlier start to end", event="predecessors_live")
                 said = True
             self._wait(_TICK_S / 5)
 
@@ -213,7 +216,13 @@ class Parent:
         for child in self._children:
             child.watch(passed_s)
             if child.pid and child.silent_s > self._settings.hang_timeout_s:
-                log.error("%s, process %d, hangs for %.0f s: killed", child.name, child.pid, child.silent_s)
+                log.error(
+                    "%(child)s, process %(child_pid)d, hangs for %(silent_s).0f s: killed",
+                    event="process_hangs",
+                    child=child.name,
+                    child_pid=child.pid,
+                    silent_s=child.silent_s,
+                )
                 os.kill(child.pid, signal.SIGKILL)
                 child.silent_s = 0.0
 
@@ -222,7 +231,12 @@ class Parent:
         now = time.monotonic()
         for child in self._children:
             if child.pid and _has_ended(child, now):
-                log.warning("starting %s again in %.1f s", child.name, child.due_at - now)
+                log.warning(
+                    "starting %(child)s again in %(wait_s).1f s",
+                    event="process_restarts",
+                    child=child.name,
+                    wait_s=child.due_at - now,
+                )
             if not child.pid and now >= child.due_at:
                 try:
                     if child.failures > 1 and child.worker is not None:
@@ -230,7 +244,12 @@ class Parent:
                     os.close(self._fork(child))
                 except OSError as error:
                     child.due_at = now + LONGEST_WAIT_S
-                    log.error("%s cannot be started: %s", child.name, error)  # noqa: TRY400
+                    log.error(  # noqa: TRY400
+                        "%(child)s cannot be started: %(error)s",
+                        event="process_not_started",
+                        child=child.name,
+                        error=error,
+                    )
 
     def _fork(self, child: Child) -> int:
         """Start a process; returns a file on which it says that it listens."""
@@ -242,13 +261,19 @@ class Parent:
         if child.pid == 0:
             self._be(child, ready_w)
         os.close(ready_w)
-        log.info("%s is process %d", child.name, child.pid)
+        log.info(
+            "%(child)s is process %(child_pid)d",
+            event="process_started",
+            child=child.name,
+            child_pid=child.pid,
+        )
         return ready_r
 
     def _be(self, child: Child, ready_w: int) -> NoReturn:
         """Be a child, from the fork to the end."""
         status = 1
         try:
+            call_process(child.name)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.close(self._alive_w)  # or it would keep the pipe open itself
@@ -263,7 +288,10 @@ class Parent:
             run(child.make, listens, self._alive_r, child.beat)
             status = 0
         except BaseException as error:
-            log.error("%s: %s", child.name, error, exc_info=not isinstance(error, (OSError, ValueError)))  # noqa: TRY400
+            if isinstance(error, (OSError, ValueError)):
+                log.error("%(child)s: %(error)s", event="process_failed", child=child.name, error=error)  # noqa: TRY400
+            else:
+                log.exception("%(child)s: %(error)s", event="process_failed", child=child.name, error=error)
         finally:
             logging.shutdown()
             os._exit(status)  # nothing of the parent's is to be run here
@@ -277,7 +305,9 @@ class Parent:
         while any(child.pid and not _has_ended(child, 0.0) for child in children):
             if time.monotonic() > deadline:
                 for child in (child for child in children if child.pid):
-                    log.error("%s does not end: killed", child.name)
+                    log.error(
+                        "%(child)s does not end: killed", event="process_does_not_end", child=child.name
+                    )
                     os.kill(child.pid, signal.SIGKILL)
             self._wait(_TICK_S)
 
@@ -289,7 +319,13 @@ def _has_ended(child: Child, now: float) -> bool:
         return False
     code = os.waitstatus_to_exitcode(status)
     if code:
-        log.error("%s, process %d, ended with %s", child.name, pid, code)
+        log.error(
+            "%(child)s, process %(child_pid)d, ended with %(code)d",
+            event="process_died",
+            child=child.name,
+            child_pid=pid,
+            code=code,
+        )
     child.failures = 0 if now - child.started_at > STABLE_S else child.failures + 1
     child.pid = 0
     child.due_at = now + (min(LONGEST_WAIT_S, 0.1 * 2**child.failures) if child.failures > 1 else 0.0)

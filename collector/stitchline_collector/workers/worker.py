@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 
 import msgspec
 from aiohttp import web
 
 from ..front import Front
+from ..receive.rates import Accounts
 from ..serve import listen
 from ..settings import Settings
 from ..spool import Folder, Segment
@@ -19,7 +19,6 @@ from .counts import Counts
 from .forward import Forward
 
 _MEASURE_EVERY_S = 1.0
-log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -30,16 +29,19 @@ class Worker:
         group: The number of its group.
         listener: Where it takes events.
         loader: The unix socket of the process that loads.
+        accounts: Where rates are kept, of all workers.
 
     Raises:
         SettingsError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
-    def __init__(self, settings: Settings, group: int, listener: socket.socket, loader: str) -> None:
+    def __init__(
+        self, settings: Settings, group: int, listener: socket.socket, loader: str, accounts: Accounts
+    ) -> None:
         self._settings = settings
         self._group = group
         self._listener = listener
-        self._front = Front(settings)
+        self._front = Front(settings, accounts)
         self._forward = Forward(loader)
         self._spool_path = settings.data_path / "spool"
         self._started = contextlib.AsyncExitStack()

@@ -12,8 +12,9 @@ from stitchline_collector.engine import DataRejected, Engine, EngineError, Engin
 from stitchline_collector.load import insert
 from stitchline_collector.load.insert import insert_segment, insert_split, mark_split, restore
 from stitchline_collector.rows import FailedRow, encode_lines, quote_bytes
-from stitchline_collector.spool import CorruptSegment, Segment
+from stitchline_collector.spool import CorruptSegment, Segment, read_lines
 from stitchline_collector.spool.frames import frame
+from stitchline_collector.spool.segment import CORRUPT
 
 from .segments import POISON, damaged, line, write
 
@@ -303,6 +304,20 @@ def test_nothing_is_put_back_where_nothing_is_missing(session: Session, tmp_path
 
     assert restore(session, segment) == 0
     assert count(session) == 5
+
+
+def test_a_failed_event_that_cannot_be_told_either_stays_on_disk_and_out_of_the_log(
+    session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = b'["no id",1e999,"test","batch","","ada@lovelace.example","$",""]'
+    segment = mark_split(write(tmp_path / "folder", [row], table="failed"))
+
+    assert insert_split(session, segment).isolated == 1
+
+    kept = segment.path.with_suffix(CORRUPT)
+    assert read_lines(kept.read_bytes()) == [row]
+    assert kept.name in caplog.text
+    assert "lovelace" not in caplog.text
 
 
 def test_poison_among_lost_rows_is_isolated(session: Session, tmp_path: Path) -> None:
