@@ -309,10 +309,10 @@ def test_nothing_is_put_back_where_nothing_is_missing(session: Session, tmp_path
 def test_a_failed_event_that_cannot_be_told_either_stays_on_disk_and_out_of_the_log(
     session: Session, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    row = b'["no id",1e999,"test","batch","","ada@lovelace.example","$",""]'
+    row = b'["","2026-11-22T12:00:00Z","test","batch","","ada@lovelace.example","$",""]'
     segment = mark_split(write(tmp_path / "folder", [row], table="failed"))
 
-    assert insert_split(session, segment).isolated == 1
+    insert._isolate(session, segment, [row], {0: "a constraint"}, segment.token, "0")
 
     kept = segment.path.with_suffix(CORRUPT)
     assert read_lines(kept.read_bytes()) == [row]
