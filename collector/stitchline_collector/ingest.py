@@ -19,7 +19,7 @@ from .decode import Decoded, Limits, Rejected, TooManyEvents, Unreadable, decode
 from .enrich import Arrival, Enricher, lines
 from .receive import Accepted, Origin
 from .receive.refusals import too_many, unavailable, unreadable
-from .rows import FailedRow, encode_lines, quote_bytes, uuid7
+from .rows import FailedRow, Row, encode_lines, quote_bytes, uuid7
 from .spool import Spool, SpoolUnavailable
 from .suppression import Suppressions
 
@@ -137,7 +137,7 @@ class Ingest:
             )
             rows = self._enricher.rows(decoded, arrival)
             if self._suppressions:
-                rows = self._suppressions.kept(rows)
+                rows = self._not_suppressed(self._suppressions, rows, origin)
             if kept := len(rows):
                 done = self._spool.append("events", lines(arrival, rows), kept)
                 done.add_done_callback(lambda done: self._count_accepted(done, kept))
@@ -159,6 +159,14 @@ class Ingest:
             if len(failures) < len(rejections):
                 self.ingested.suppressed += len(rejections) - len(failures)
         return Accepted(events, rejections, stored)
+
+    @staticmethod
+    def _not_suppressed(suppressions: Suppressions, rows: list[Row], origin: Origin) -> list[Row]:
+        try:
+            suppressions.welcome(rows, by_server=origin.by_server)
+        except OSError as error:  # a new consent must not be lost: the sender tries again
+            raise SpoolUnavailable(f"the data folder cannot be written: {error.strerror}") from error
+        return suppressions.kept(rows)
 
     def _kept_failures(self, decoded: Decoded) -> list[Rejected]:
         """The rejections that name nobody who was erased."""

@@ -35,6 +35,7 @@ from .engine import Engine, EngineUnavailable, ReadLimits
 from .erasure.erasing import Erasing
 from .erasure.http import ErasureRoutes
 from .erasure.mail import Mail
+from .erasure.withdrawing import Withdrawing, hear
 from .front import Front
 from .intake import Intake
 from .journeys import journey_text
@@ -178,6 +179,7 @@ class Collector:
     def _prepare(self, engine: Engine) -> None:
         """Make of the tables what these settings want."""
         (feed if self._settings.webhooks else starve)(engine)
+        hear(engine, wanted=self._settings.erase_on_withdrawal)
         for number in range(engine.shards):
             session = engine.session(shard=number)
             try:
@@ -202,6 +204,7 @@ class Collector:
             self._activator.deciding,
             Mail(self._outbox, self._sender.forget, asyncio.get_running_loop()),
         )
+        self._withdrawing = Withdrawing(self._erasing, self._between_rounds)
 
     def _behind(self) -> tuple[int, int]:
         """Rows on disk that are not in ClickHouse; rows that have left the disk so far."""
@@ -238,6 +241,7 @@ class Collector:
             self._progress,
             self._stopping.is_set,
             self._webhook_routes.terms,
+            self._withdrawing.terms,
         )
         app = web.Application(client_max_size=settings.max_body_bytes)
         for room in (
@@ -285,6 +289,8 @@ class Collector:
                 await asyncio.to_thread(self._intake.look)
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
                 await asyncio.to_thread(self._erasing.resume)
+                if self._settings.erase_on_withdrawal:
+                    self._withdrawing.look()
             except OSError as error:
                 log.warning(
                     "cannot look at the spool now, trying again: %(error)s",

@@ -91,6 +91,11 @@ _TABLE: dict[str, _Documented] = {
         "Purposes of consent that a browser's Global Privacy Control (`Sec-GPC: 1`) says no to, whatever its page says. Empty: it is not"
         " heard.",
     ),
+    "erase_on_withdrawal": _doc(
+        default=False,
+        text="Erase what was stored before of whoever says `analytics: false` in a `consent` event: of a server's key the person it names,"
+        " of any other the device alone: see docs/privacy.md.",
+    ),
     "retention": _doc(
         Retention(),
         "Days until rows go by themselves: a table `[retention]` with `events_days` and `failed_events_days`, see docs/privacy.md. 0 is"
@@ -180,6 +185,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
     require_consent: bool
     gpc_refuses: tuple[str, ...]
+    erase_on_withdrawal: bool
     retention: Retention
     geo_database: str
     max_events_per_s_per_address: Annotated[int, Meta(ge=0)]

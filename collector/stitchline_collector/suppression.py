@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from .enrich.privacy import ANALYTICS, CONSENT
 from .logs import Log
 from .rows import EVENT_COLUMNS, FAILED_COLUMNS, Row
 from .wire import Device
@@ -33,6 +34,9 @@ _DIGEST_BYTES = 16
 _NUMBER_BYTES = 8
 # What was written so long after the last change may still have been read before it, by a process that was slow to write.
 SETTLED_S = 60.0
+_MOST_DEVICES = (
+    100_000  # that withdrew by themselves; the oldest go: whoever has a public key can make such devices
+)
 _TELLING_LETTERS = 8  # a value that long stands for nobody else by chance
 
 log = Log(__name__)
@@ -40,18 +44,39 @@ Stored = Callable[[str, str], str]
 Pair = tuple[str, str]
 
 
-class Erased(msgspec.Struct, frozen=True):
+class Erased(msgspec.Struct, frozen=True, omit_defaults=True):
     """Those who were erased together.
 
     Attributes:
         id: of the erasure.
         at: when.
         hashes: of their identifiers, devices and sessions, in hexadecimal.
+        withdrawn_at: when they took their consent back, by which they were erased: a later yes takes them in again. None: somebody
+            asked for it, and must say so again.
+        by_server: a server's key said so, and only such a one may say yes.
     """
 
     id: str
     at: dt.datetime
     hashes: tuple[str, ...]
+    withdrawn_at: dt.datetime | None = None
+    by_server: bool = False
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Somebody who is erased because of an event.
+
+    Attributes:
+        identifiers: namespace and value, as they are stored.
+        sessions: device id and session id, on shared devices.
+        at: when consent was taken back.
+        by_server: a server's key said so.
+    """
+
+    identifiers: list[Pair]
+    sessions: list[Pair]
+    at: dt.datetime
+    by_server: bool
 
 
 _decode = msgspec.json.Decoder(tuple[Erased, ...]).decode
@@ -73,6 +98,7 @@ class Suppressions:
         self._version: memoryview | None = None
         self._seen = -1
         self._hashes: frozenset[bytes] = frozenset()
+        self._withdrawn: dict[bytes, Erased] = {}
         self._changed_at = 0.0
         with contextlib.suppress(OSError):  # a full disk: until it has room nothing is taken either
             self._map()
@@ -125,12 +151,63 @@ class Suppressions:
         Raises:
             OSError: the data folder cannot be written.
         """
-        pairs = {*identifiers, *((SESSION, session_value(*one)) for one in sessions)}
-        pairs |= {(_ANY, value) for _, value in identifiers}
-        hashes = tuple(sorted(self._digest(*pair).hex() for pair in pairs))
+        hashes = self._hashes_of(identifiers, sessions)
         with self._alone() as before:
             rest = tuple(one for one in before if one.id != erasure)
             self._write((*rest, Erased(erasure, dt.datetime.now(dt.UTC), hashes)))
+
+    def add_withdrawn(self, erasure: str, withdrawn: Iterable[Withdrawn]) -> None:
+        """Suppress some until they say yes again; harmless when repeated.
+
+        Args:
+            erasure: its id; each of them comes back alone.
+            withdrawn: who.
+
+        Raises:
+            OSError: the data folder cannot be written.
+        """
+        now = dt.datetime.now(dt.UTC)
+        made = [
+            Erased(
+                f"{erasure}.{number}",
+                now,
+                self._hashes_of(one.identifiers, one.sessions),
+                one.at,
+                one.by_server,
+            )
+            for number, one in enumerate(withdrawn)
+        ]
+        ids = {one.id for one in made}
+        with self._alone() as before:
+            erased = [*(one for one in before if one.id not in ids), *made]
+            devices = [one.id for one in erased if one.withdrawn_at and not one.by_server]
+            gone = set(devices[:-_MOST_DEVICES])
+            self._write(tuple(one for one in erased if one.id not in gone))
+
+    def welcome(self, rows: list[Row], *, by_server: bool) -> None:
+        """Take those in again who were erased because they took consent back, and give it again; ask only when there is anybody.
+
+        Args:
+            rows: of one batch. Only an event of the type `consent` is a new consent: other events say what their device was told
+                before, also one that has not heard of the withdrawal.
+            by_server: sent with a server's key, which speaks for whomever it names; any other speaks for its own device.
+
+        Raises:
+            OSError: the data folder cannot be written.
+        """
+        back: set[str] = set()
+        for row in rows if self._withdrawn else []:
+            if row.type == CONSENT and row.consent.get(ANALYTICS):
+                assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after this
+                for pair in _pairs(row) if by_server else [("device", row.tail.id)]:
+                    one = self._withdrawn.get(self._digest(*pair))
+                    if one is not None and one.withdrawn_at and one.withdrawn_at < row.occurred_at:
+                        back |= {one.id} if by_server or not one.by_server else set()
+        if back:
+            with self._alone() as before:
+                self._write(tuple(one for one in before if one.id not in back))
+            self._read()
+            log.info("%d who had withdrawn their consent have given it again", len(back))
 
     def forget(self, namespace: str, value: str) -> int:
         """Let somebody come back, with all that was erased with them; returns how many identifiers, devices and sessions.
@@ -144,6 +221,12 @@ class Suppressions:
             if gone:
                 self._write(tuple(one for one in before if one not in gone))
         return len({digest for one in gone for digest in one.hashes})
+
+    def _hashes_of(self, identifiers: Iterable[Pair], sessions: Iterable[Pair]) -> tuple[str, ...]:
+        identifiers = list(identifiers)
+        pairs = {*identifiers, *((SESSION, session_value(*one)) for one in sessions)}
+        pairs |= {(_ANY, value) for _, value in identifiers}
+        return tuple(sorted(self._digest(*pair).hex() for pair in pairs))
 
     def _is_told(self, pairs: Iterable[Pair], known: dict[Pair, bool]) -> bool:
         for pair in pairs:
@@ -190,6 +273,9 @@ class Suppressions:
             self._seen = seen
             return
         self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes)
+        self._withdrawn = {
+            bytes.fromhex(digest): one for one in erased if one.withdrawn_at for digest in one.hashes
+        }
         self._changed_at = max((one.at.timestamp() for one in erased), default=0.0)
         self._seen = seen
 

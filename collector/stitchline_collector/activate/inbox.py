@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..engine import Engine, QueryError, Session
 from ..migrate import run_everywhere
 
+TABLE = "activation_inbox"
 _NO_SUCH_DATA_PART = 232
 _MAX_PARTS = 200
 _MAX_ROWS = 50_000
@@ -33,12 +34,12 @@ def starve(engine: Engine) -> None:
         session.close()
 
 
-def parts(session: Session) -> list[str]:
-    """The names of the oldest parts, at least one if there is any."""
+def parts(session: Session, table: str = TABLE) -> list[str]:
+    """The names of the oldest parts of a queue, at least one if there is any."""
     found = session.query(
-        "SELECT name, rows FROM system.parts WHERE active AND rows > 0 AND table = 'activation_inbox' "
+        "SELECT name, rows FROM system.parts WHERE active AND rows > 0 AND table = {table:String} "
         "AND database = {database:String} ORDER BY min_block_number",
-        {"database": session.database},
+        {"database": session.database, "table": table},
     )
     names: list[str] = []
     total = 0
@@ -50,11 +51,11 @@ def parts(session: Session) -> list[str]:
     return names
 
 
-def drop(session: Session, names: list[str]) -> None:
-    """Take parts off the queue; what a merge has replaced stays."""
+def drop(session: Session, names: list[str], table: str = TABLE) -> None:
+    """Take parts off a queue; what a merge has replaced stays."""
     for name in names:
         try:
-            session.command(f"ALTER TABLE activation_inbox DROP PART '{name}'")
+            session.command(f"ALTER TABLE {table} DROP PART '{name}'")
         except QueryError as error:
             if error.code != _NO_SUCH_DATA_PART:
                 raise

@@ -5,6 +5,7 @@ places     every table, and which of its rows tell of somebody
 files      what of somebody lies in the data folder beside ClickHouse
 journal    erasures that were begun, so that none is left half done
 erasing    the erasure itself
+withdrawing  consent that was taken back, as a wish to be erased
 exporting  the same places, read instead of emptied
 http       `DELETE /v1/people/...`, `GET /v1/people/.../export`, `DELETE /v1/suppressions/...`
 """

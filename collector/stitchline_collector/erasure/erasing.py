@@ -126,7 +126,7 @@ class Erasing:
         """Begin to finish what was broken off, unless that is under way; to be called now and then."""
         if (self._resuming is None or self._resuming.done()) and self._journal.pending():
             with contextlib.suppress(EngineError):  # not yet
-                self._resuming = self._between_rounds(self._finish_pending)
+                self._resuming = self._between_rounds(self.finish_pending)
                 self._resuming.add_done_callback(_tell_failure)
 
     def export(self, who: Asked) -> Future[list[str]]:
@@ -136,15 +136,16 @@ class Erasing:
     def _erase(self, desk: Desk, who: Asked) -> Erasure:
         if desk.is_cluster:  # before anything is noted: it could not be carried out
             raise OnCluster
-        with _long_lease(desk):
-            self._finish_pending(desk)
+        with long_lease(desk):
+            self.finish_pending(desk)
             subject = find(desk.session, who)
             now = dt.datetime.now(dt.UTC)
-            request = Request(id=uuid.uuid4().hex, requested_at=now, subject=subject)
-            self._journal.write(request)
-            return self._carry_out(desk, request, subject)
+            return self.carry_out(
+                desk, Request(id=uuid.uuid4().hex, requested_at=now, subject=subject), subject
+            )
 
-    def _finish_pending(self, desk: Desk) -> int:
+    def finish_pending(self, desk: Desk) -> int:
+        """Finish what was broken off; on the stitcher's thread. Returns how many erasures."""
         pending = self._journal.pending()
         for request in pending:
             log.info(
@@ -153,26 +154,32 @@ class Erasing:
                 request=request.id,
             )
             assert request.subject is not None  # noqa: S101 -- else it is not pending
-            with _long_lease(desk):
-                self._carry_out(desk, request, request.subject)
+            with long_lease(desk):
+                self.carry_out(desk, request, request.subject)
         return len(pending)
 
-    def _carry_out(self, desk: Desk, request: Request, subject: Subject) -> Erasure:
+    def carry_out(self, desk: Desk, request: Request, subject: Subject) -> Erasure:
+        """Write a request down and do it; on the stitcher's thread, with a long lease."""
+        self._journal.write(request)
         pairs = [(namespace, value) for namespace, value, _ in subject.identifiers]
-        self._suppressions.add(request.id, pairs, subject.sessions)
+        if request.withdrawn:
+            self._suppressions.add_withdrawn(request.id, request.withdrawn)
+        else:
+            self._suppressions.add(request.id, pairs, subject.sessions)
         with self._loader.loading:
             pass  # what it read before is in ClickHouse now
         with self._deciding:
             self._remove_mail(request, subject)
             self._empty(desk, request, subject)
-        request.subject = None
+        request.subject, request.withdrawn = None, []
         request.finished_at = dt.datetime.now(dt.UTC)
         self._journal.write(request)
         rows, left = sum(request.found.values()), sum(request.left.values())
         log.info(
-            "erasure %(request)s: %(found)d rows and files found, %(left)d left",
+            "erasure %(request)s: %(withdrawals)d withdrawals, %(found)d rows and files found, %(left)d left",
             event="erasure_done",
             request=request.id,
+            withdrawals=request.withdrawals,
             found=rows,
             left=left,
         )
@@ -253,7 +260,7 @@ def _erasure(request: Request, subject: Subject, suppressed: int) -> Erasure:
 
 
 @contextlib.contextmanager
-def _long_lease(desk: Desk) -> Iterator[None]:
+def long_lease(desk: Desk) -> Iterator[None]:
     """Keep other stitchers away for as long as it takes."""
     desk.lease.prolong(_LEASE_MS)
     try:

@@ -15,7 +15,7 @@ import msgspec
 from ..engine import EngineError, EngineUnavailable, Session
 from ..stitch.statements import array
 from ..suppression import named
-from .places import EVENTS_TABLE, FAILURES_TABLE, NODES_TABLE, WORKING, Place, tables
+from .places import EVENTS_TABLE, FAILURES_TABLE, KEPT_TABLE, NODES_TABLE, WORKING, Place, tables
 from .subject import EVENTS, Subject
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -134,6 +134,7 @@ class Ground:
             persons=array(subject.persons),
         )
         self._session.command(f"INSERT INTO {EVENTS_TABLE} {asked}")
+        self._insert(KEPT_TABLE, ["event_id", "day", "device_id"], [list(one) for one in subject.kept])
         self._insert(FAILURES_TABLE, ["failure_id"], [[one] for one in self._failures()])
 
     def _failures(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..spool.folder import sync_directory
+from ..suppression import Withdrawn
 from .subject import Subject
 
 _OPEN, _DONE = ".open", ".json"
@@ -28,6 +29,8 @@ class Request(msgspec.Struct, kw_only=True, omit_defaults=True):
         found: rows and files by place, over all attempts.
         left: rows by place after the last one.
         finished_at: when; None while it is not.
+        withdrawn: whose withdrawals it carries out, to be suppressed until they say yes; empty for a wish, and once it is done.
+        withdrawals: how many.
     """
 
     id: str
@@ -36,6 +39,8 @@ class Request(msgspec.Struct, kw_only=True, omit_defaults=True):
     found: dict[str, int] = {}
     left: dict[str, int] = {}
     finished_at: dt.datetime | None = None
+    withdrawn: list[Withdrawn] = []
+    withdrawals: int = 0
 
 
 class Journal:

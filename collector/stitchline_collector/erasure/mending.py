@@ -2,12 +2,13 @@
 
 Enters: a desk, and who was erased. Leaves: rows of the identity tables. Guaranteed: a rebuild gives what stands there. What joined
 nobody because too many used it has one user less now, and still joins nobody: else whoever is left would inherit what the erased
-did there without signing in.
+did there without signing in. And what a device held together that was erased alone is decided anew.
 """
 
 from __future__ import annotations
 
 from ..stitch import Desk
+from ..stitch.deciding import decide
 from ..stitch.sessions import NOBODY, Claim, ClaimKind
 from .subject import Subject
 
@@ -43,3 +44,5 @@ def mend(desk: Desk, subject: Subject) -> None:
     desk.ledger.write_sessions(sessions, known_from)
     desk.ledger.write_persons(dict.fromkeys(became, NOBODY), {}, known_from)
     desk.dictionaries.load_recent()
+    if subject.apart:
+        decide(desk, desk.graph.around({node: namespace for namespace, node in subject.apart}))

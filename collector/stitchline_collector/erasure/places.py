@@ -14,15 +14,20 @@ from typing import NamedTuple
 NODES_TABLE = "subject_nodes"
 EVENTS_TABLE = "subject_events"
 FAILURES_TABLE = "subject_failures"
+KEPT_TABLE = "subject_kept"
 WORKING = {
     NODES_TABLE: "node UInt64, namespace String, value String",
     EVENTS_TABLE: "day UInt32, device_id String, device_time DateTime64(3, 'UTC'), event_id UUID",
     FAILURES_TABLE: "failure_id UUID",
+    KEPT_TABLE: "event_id UUID, day UInt32, device_id String",
 }
 """In memory, and only for as long as it takes."""
 
 _NODES = f"(SELECT node FROM {NODES_TABLE})"
 _DEVICES = f"(SELECT value FROM {NODES_TABLE} WHERE namespace = 'device')"
+# A device that withdraws by itself leaves the record that it did, and by which its person's events are found on that day.
+_NOT_KEPT = f" AND event_id NOT IN (SELECT event_id FROM {KEPT_TABLE})"
+_NOT_KEPT_DAY = f" AND (day, device_id) NOT IN (SELECT day, device_id FROM {KEPT_TABLE})"
 _EVENTS = f"(SELECT day, device_id, device_time, event_id FROM {EVENTS_TABLE})"
 
 
@@ -59,8 +64,8 @@ PLACES = (
     Place(
         "events",
         "events_raw",
-        f"(toYYYYMMDD(device_time), device.id, device_time, event_id) IN {_EVENTS} "
-        f"OR device_node IN {_NODES} OR person_node IN {_NODES}",
+        f"((toYYYYMMDD(device_time), device.id, device_time, event_id) IN {_EVENTS} "
+        f"OR device_node IN {_NODES} OR person_node IN {_NODES}){_NOT_KEPT}",
         why="what they did",
     ),
     Place(
@@ -80,7 +85,7 @@ PLACES = (
     Place(
         "visits",
         "identity_visits",
-        f"node IN {_NODES} OR device_id IN {_DEVICES}",
+        f"(node IN {_NODES} OR device_id IN {_DEVICES}){_NOT_KEPT_DAY}",
         why="where and when they were seen",
     ),
     Place(
@@ -88,6 +93,12 @@ PLACES = (
         "activation_inbox",
         f"event_id IN (SELECT event_id FROM {EVENTS_TABLE}) OR device_id IN {_DEVICES}",
         why="their events that webhooks were not decided by yet",
+    ),
+    Place(
+        "withdrawals_inbox",
+        "withdrawals_inbox",
+        f"device_id IN {_DEVICES} OR {_named_in('identifiers')}",
+        why="withdrawals of theirs that were not looked at yet",
     ),
     Place(
         "identity_inbox",
@@ -188,6 +199,7 @@ def proof(place: Place, nodes: list[int], devices: list[str]) -> str:
     condition = place.condition.replace(
         f"(toYYYYMMDD(device_time), device.id, device_time, event_id) IN {_EVENTS} OR ", ""
     )
+    condition = condition.replace(_NOT_KEPT, "").replace(_NOT_KEPT_DAY, "")
     condition = condition.replace(f"event_id IN (SELECT event_id FROM {EVENTS_TABLE}) OR ", "")
     condition = condition.replace(_DEVICES, f"({quoted or repr('')})").replace(_NODES, numbers)
     condition = condition.replace(f"(SELECT groupArray(node) FROM {NODES_TABLE})", f"[{numbers[1:-1]}]")

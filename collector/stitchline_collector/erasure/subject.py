@@ -40,6 +40,10 @@ SELECT DISTINCT toString(neighbour_namespace), neighbour FROM identity_edges
 WHERE node IN {{nodes}} AND {_PERSON("neighbour")} = 0
     AND NOT has((SELECT argMax(blocked, decided_at) FROM identity_rules), neighbour)
 """
+_SOMEBODYS_NEIGHBOURS = f"""
+SELECT DISTINCT toString(neighbour_namespace), neighbour FROM identity_edges
+WHERE node IN {{nodes}} AND {_PERSON("neighbour")} != 0
+"""
 _USED_BY_OTHERS = """
 SELECT DISTINCT device_node FROM person_events_by_device
 WHERE device_node IN {nodes} AND person_id NOT IN ({person}, 0)
@@ -68,6 +72,8 @@ class Subject(msgspec.Struct):
         places: namespace and node of devices of theirs that others used too: shared ones from now on.
         owned: session and device nodes, where a session on a shared device was theirs for a time.
         sessions: device id and session id of what they did on shared devices.
+        apart: namespace and node of what was seen with a device that is erased alone, and stays: whose it is now is decided anew.
+        kept: id, day and device of events that stay all the same: the record that consent was taken back.
     """
 
     persons: list[int]
@@ -76,6 +82,8 @@ class Subject(msgspec.Struct):
     places: list[tuple[str, int]] = []
     owned: list[tuple[int, int]] = []
     sessions: list[tuple[str, str]] = []
+    apart: list[tuple[str, int]] = []
+    kept: list[tuple[str, int, str]] = []
 
     @property
     def nodes(self) -> list[int]:
@@ -130,6 +138,42 @@ def find(session: Session, who: Asked) -> Subject:
         session, EVENTS, subject.sources, columns="DISTINCT device_id, session_id", persons=array([person])
     )
     subject.sessions = sorted((device, one) for device, one in done if device and one and device not in own)
+    return subject
+
+
+def find_device(session: Session, device_id: str) -> Subject:
+    """Find what a device alone is, whoever uses it: a withdrawal that anybody could send speaks for nothing else.
+
+    Args:
+        session: to ask.
+        device_id: of the installation.
+
+    Raises:
+        SharedByMany: others were seen on it.
+        EngineError: ClickHouse cannot be asked.
+    """
+    node, person = session.query(_FIND, {"namespace": DEVICE, "value": device_id})[0]
+    if person == NOBODY or _rows(session, _USED_BY_OTHERS, [node], person=person):
+        raise SharedByMany
+    return Subject(
+        persons=[node],
+        identifiers=[(DEVICE, device_id, node)],
+        nobodys=[(str(namespace), number) for namespace, number in _rows(session, _NEIGHBOURS, [node])],
+        apart=[
+            (str(namespace), number) for namespace, number in _rows(session, _SOMEBODYS_NEIGHBOURS, [node])
+        ],
+    )
+
+
+def together(subjects: list[Subject]) -> Subject:
+    """Several as if they were one, to be erased in one go."""
+
+    def joined(name: str) -> list[Any]:
+        return list(dict.fromkeys(one for subject in subjects for one in getattr(subject, name)))
+
+    subject = Subject(**{name: joined(name) for name in Subject.__struct_fields__})
+    gone = set(subject.nodes)
+    subject.apart = [one for one in subject.apart if one[1] not in gone]
     return subject
 
 

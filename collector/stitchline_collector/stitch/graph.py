@@ -7,7 +7,7 @@ of the graph; what belongs to nobody is never followed, however many neighbours 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -180,6 +180,19 @@ class Graph:
         _Reading(self, region, accounts, set(ends) - known, with_last_seen=is_anybody_unlinked).read()
         if is_anybody_unlinked:
             self._add_unlinks(region, unlinks)
+        return region
+
+    def around(self, namespaces: Mapping[int, str]) -> Region:
+        """Read the components around some nodes, as if there were news of each.
+
+        Args:
+            namespaces: of the nodes.
+        """
+        region = Region(namespaces=dict(namespaces))
+        is_anybody_unlinked = self.any_unlinked()
+        _Reading(self, region, set(), set(), with_last_seen=is_anybody_unlinked).read()
+        if is_anybody_unlinked:
+            self._add_unlinks(region, ())
         return region
 
     def persons(self, nodes: Iterable[int]) -> dict[int, int]:

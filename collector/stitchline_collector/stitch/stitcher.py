@@ -16,14 +16,14 @@ import datetime as dt
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from ..engine import Engine, EngineError, EngineUnavailable
 from ..logs import Log
-from .claims import Place
+from .deciding import decide
 from .desk import Desk
 from .evidence import Collected, Key, Sighting, Unlink, collect
 from .graph import Graph, Region
@@ -31,9 +31,8 @@ from .identifiers import DEVICE
 from .lease import LEASE_MS
 from .leaves import candidates
 from .rebuild import Rebuild
-from .resolve import UNLINKED, resolve
+from .resolve import UNLINKED
 from .rules import DEFAULT_RULES, IdentityRules
-from .sessions import NOBODY, Owner
 
 log = Log(__name__)
 
@@ -246,11 +245,13 @@ class Stitcher:
         news = _news(desk.graph, collected, known)
         unlinks = _new_unlinks(desk.graph, collected)
         region = self._region(desk, news, unlinks, collected, known)
-        self._resolve(desk, region, collected)
+        decided = decide(desk, region, collected.claims, collected.blocked.keys())
         desk.ledger.write_evidence(collected, news)
         self.progress.sightings += len(sightings)
         self.progress.edges += len(collected.edges)
         self.progress.new_edges += len(news)
+        self.progress.persons_changed += decided.persons
+        self.progress.refused += decided.refused
         if sightings:
             self.progress.lag_s = _age_s(min(sighting.known_at for sighting in sightings))
 
@@ -271,50 +272,6 @@ class Stitcher:
             else:
                 region.leaves[leaf.device] = leaf.user
         return region
-
-    def _resolve(self, desk: Desk, region: Region, collected: Collected) -> None:
-        resolution = resolve(
-            region.ordered(),
-            region.namespaces,
-            nobodys=region.nobodys,
-            unlinks=region.unlinks,
-            rules=desk.rules,
-        )
-        persons = {node: resolution.persons.get(node, node) for node in region.decided}
-        persons |= region.leaves
-        persons |= dict.fromkeys(collected.blocked, NOBODY)
-        previous = region.previous | desk.graph.persons(collected.blocked)
-        changed = {
-            node: person for node, person in sorted(persons.items()) if previous.get(node, node) != person
-        }
-        sessions = self._sessions(desk, persons, changed, collected)
-        refused_before = desk.graph.quarantined(region.edges)
-        verdicts = {
-            key: resolution.refused.get(key, "") for key in resolution.refused.keys() | refused_before.keys()
-        }
-        verdicts = {key: rule for key, rule in verdicts.items() if rule != refused_before.get(key, "")}
-        if not (changed or sessions or verdicts):
-            return
-        known_from = desk.dictionaries.next_moment()
-        desk.dictionaries.note(known_from, len(changed), len(sessions))
-        # Persons last: what they say is decided is not read again, so all that follows from it must be written by then.
-        desk.ledger.write_quarantine(verdicts, region.namespaces, known_from)
-        desk.ledger.write_sessions(sessions, known_from)
-        desk.ledger.write_persons(changed, previous, known_from)
-        desk.dictionaries.load_recent()
-        self.progress.persons_changed += len(changed)
-        self.progress.refused += sum(1 for rule in verdicts.values() if rule)
-
-    def _sessions(
-        self, desk: Desk, persons: Mapping[int, int], changed: Mapping[int, int], collected: Collected
-    ) -> dict[Place, list[Owner]]:
-        """Decide whose the sessions are on devices that became nobody's, and those with new claims where that is long known."""
-        became = {node for node, person in changed.items() if person == NOBODY}
-        unknown = {claim.device_node for claim in collected.claims} - persons.keys()
-        known = {**persons, **desk.graph.persons(unknown)}
-        nobodys = {node for node, person in known.items() if person == NOBODY}
-        touched = [claim for claim in collected.claims if claim.device_node in nobodys - became]
-        return desk.claims.changed(became, touched) if became or touched else {}
 
     def _leave(self) -> None:
         if self._desk is None:
