@@ -25,7 +25,7 @@ from ..ask.asked import Asked
 from ..engine import Engine, EngineError
 from ..metrics import Sample
 from ..migrate import run_everywhere
-from ..stitch import Desk
+from ..stitch import Desk, Standby
 from ..stitch.identifiers import DEVICE, is_identifier, rank
 from ..stitch.statements import LARGE, array
 from ..suppression import Withdrawn
@@ -123,6 +123,7 @@ class Withdrawing:
         """Begin to erase who waits, unless that is under way or it is too early; to be called now and then."""
         is_free = self._under_way is None or self._under_way.done()
         if is_free and time.monotonic() >= self._due_at:
+            self._due_at = time.monotonic() + _PAUSE_S
             with contextlib.suppress(EngineError):  # not yet
                 self._under_way = self._between_rounds(self._erase_waiting)
                 self._under_way.add_done_callback(_tell_failure)
@@ -243,5 +244,6 @@ def _subject(desk: Desk, one: Withdrawal) -> Subject:
 
 
 def _tell_failure(done: Future[Any]) -> None:
-    if (error := done.exception()) is not None:
+    error = done.exception()
+    if error is not None and not isinstance(error, Standby):  # else whoever stitches has heard them
         log.error("withdrawals wait to be erased, and are tried again: %s", error)
