@@ -86,7 +86,8 @@ class Withdrawal(NamedTuple):
 def hear(engine: Engine, *, wanted: bool) -> None:
     """Have the queue filled from now on; or emptied, and filled no more."""
     if wanted and engine.cluster is None:
-        return run_everywhere(engine, [_FEED.format(database=engine.database)])
+        run_everywhere(engine, [_FEED.format(database=engine.database)])
+        return
     if wanted:
         log.error(
             "erase_on_withdrawal: nobody can be erased from a cluster yet: withdrawals are recorded only"
@@ -94,7 +95,7 @@ def hear(engine: Engine, *, wanted: bool) -> None:
     run_everywhere(engine, [f"DROP VIEW IF EXISTS {engine.database}.withdrawals_feed"])
     session = engine.session()
     try:
-        return session.command(f"TRUNCATE TABLE IF EXISTS {TABLE}")
+        session.command(f"TRUNCATE TABLE IF EXISTS {TABLE}")
     finally:
         session.close()
 
