@@ -207,7 +207,11 @@ class Suppressions:
             with self._alone() as before:
                 self._write(tuple(one for one in before if one.id not in back))
             self._read()
-            log.info("%d who had withdrawn their consent have given it again", len(back))
+            log.info(
+                "%(people)d who had withdrawn their consent have given it again",
+                event="consent_given_again",
+                people=len(back),
+            )
 
     def forget(self, namespace: str, value: str) -> int:
         """Let somebody come back, with all that was erased with them; returns how many identifiers, devices and sessions.

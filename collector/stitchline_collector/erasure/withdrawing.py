@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
 import time
 import uuid
 from collections import Counter
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from ..activate.inbox import drop, parts
 from ..ask.asked import Asked
 from ..engine import Engine, EngineError
+from ..logs import Log
 from ..metrics import Sample
 from ..migrate import run_everywhere
 from ..stitch import Desk, Standby
@@ -62,7 +62,7 @@ WHERE (toYYYYMMDD(device_time), device.id) IN (SELECT day, device_id FROM identi
 GROUP BY node
 """
 _EVIDENCE = "SELECT DISTINCT node FROM identity_edges WHERE node IN {nodes}"
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Withdrawal(NamedTuple):
@@ -90,7 +90,8 @@ def hear(engine: Engine, *, wanted: bool) -> None:
         return
     if wanted:
         log.error(
-            "erase_on_withdrawal: nobody can be erased from a cluster yet: withdrawals are recorded only"
+            "erase_on_withdrawal: nobody can be erased from a cluster yet: withdrawals are recorded only",
+            event="withdrawals_on_cluster",
         )
     run_everywhere(engine, [f"DROP VIEW IF EXISTS {engine.database}.withdrawals_feed"])
     session = engine.session()
@@ -247,4 +248,8 @@ def _subject(desk: Desk, one: Withdrawal) -> Subject:
 def _tell_failure(done: Future[Any]) -> None:
     error = done.exception()
     if error is not None and not isinstance(error, Standby):  # else whoever stitches has heard them
-        log.error("withdrawals wait to be erased, and are tried again: %s", error)
+        log.error(
+            "withdrawals wait to be erased, and are tried again: %(error)s",
+            event="withdrawals_waiting",
+            error=error,
+        )
