@@ -5,5 +5,5 @@
     loader      load -> stitch -> ask, on a unix socket; the only one that opens ClickHouse
 
 Guaranteed: each process may be killed at any moment; what was acknowledged is on disk and is loaded once. A worker never waits
-for ClickHouse: the two share files and counters in memory, and nothing else.
+for ClickHouse: it shares files and counters in memory with the loader, accounts of rates with the other workers, and nothing else.
 """

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mmap
 import os
 import select
 import shutil
@@ -26,15 +25,14 @@ from typing import NoReturn
 
 from ..logs import Log, call_process
 from ..receive.rates import Accounts
-from ..serve import BACKLOG, Collector, Part, run
+from ..serve import BACKLOG, Collector, run
 from ..settings import Settings
 from ..spool import group
+from .child import LONGEST_WAIT_S, Child, has_ended
 from .counts import Totals
 from .intake import GroupIntake
 from .worker import Worker
 
-STABLE_S = 10.0  # who lived so long is started again at once
-LONGEST_WAIT_S = 10.0
 _STOP_SLACK_S = 30.0  # beyond `stop_timeout_s`, until a child that does not end is killed
 _TICK_S = 0.5
 log = Log(__name__)
@@ -42,43 +40,6 @@ log = Log(__name__)
 
 class StartFailed(Exception):
     """A process could not start, and has said why."""
-
-
-class Child:
-    """A process that is to live.
-
-    Args:
-        name: In the log.
-        make: Makes what it serves; called in the child.
-        worker: Which of the workers it is, None for the loader.
-
-    Attributes:
-        pulse: Shared memory whose one number the process changes while its event loop runs.
-        silent_s: How long it has not changed; the parent's own stops do not count.
-    """
-
-    def __init__(self, name: str, make: Callable[[], Part], worker: int | None = None) -> None:
-        self.name = name
-        self.make = make
-        self.worker = worker
-        self.pid = 0
-        self.started_at = 0.0
-        self.due_at = 0.0
-        self.failures = 0
-        self.pulse = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
-        self.seen = 0
-        self.silent_s = 0.0
-
-    def beat(self) -> None:
-        """Say that it runs; called in the process."""
-        self.pulse[0] += 1
-
-    def watch(self, passed_s: float) -> None:
-        """Note whether it has said so; called by the parent."""
-        if self.pulse[0] == self.seen:
-            self.silent_s += passed_s
-        else:
-            self.seen, self.silent_s = self.pulse[0], 0.0
 
 
 class Parent:
@@ -230,7 +191,7 @@ class Parent:
         """Note who died, and start again who is due."""
         now = time.monotonic()
         for child in self._children:
-            if child.pid and _has_ended(child, now):
+            if child.pid and has_ended(child, now):
                 log.warning(
                     "starting %(child)s again in %(wait_s).1f s",
                     event="process_restarts",
@@ -302,7 +263,7 @@ class Parent:
         )  # all of them stop, also one that is just starting and would not hear a signal
         children = [child for child in self._children if child.pid]
         deadline = time.monotonic() + self._settings.stop_timeout_s + _STOP_SLACK_S
-        while any(child.pid and not _has_ended(child, 0.0) for child in children):
+        while any(child.pid and not has_ended(child, 0.0) for child in children):
             if time.monotonic() > deadline:
                 for child in (child for child in children if child.pid):
                     log.error(
@@ -310,23 +271,3 @@ class Parent:
                     )
                     os.kill(child.pid, signal.SIGKILL)
             self._wait(_TICK_S)
-
-
-def _has_ended(child: Child, now: float) -> bool:
-    """Whether a process is gone; says so, and when it is to come back."""
-    pid, status = os.waitpid(child.pid, os.WNOHANG)
-    if not pid:
-        return False
-    code = os.waitstatus_to_exitcode(status)
-    if code:
-        log.error(
-            "%(child)s, process %(child_pid)d, ended with %(code)d",
-            event="process_died",
-            child=child.name,
-            child_pid=pid,
-            code=code,
-        )
-    child.failures = 0 if now - child.started_at > STABLE_S else child.failures + 1
-    child.pid = 0
-    child.due_at = now + (min(LONGEST_WAIT_S, 0.1 * 2**child.failures) if child.failures > 1 else 0.0)
-    return True
