@@ -53,10 +53,10 @@ class Front:
         self._key_file = KeyFile(settings.data_path)
         self._keys_seen = self._key_file.state()  # before it is read: what comes between is read again
         self.keys = Keys(settings.keys, _made_keys(self._key_file), self._accounts)
-        secret = settings_module.contact_key(settings)
-        contacts = Contacts(secret, settings.phone_region)
+        keys = settings_module.contact_keys(settings)
+        contacts = self.contacts = Contacts(keys, settings.phone_region)
         self.stored = contacts.stored
-        self.suppressions = Suppressions(settings.data_path, secret, contacts.stored)
+        self.suppressions = Suppressions(settings.data_path, keys[-1], contacts.stored, contacts.others)
         geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
         privacy = Privacy(required=settings.require_consent, refused_by_signal=settings.gpc_refuses)
         self._enricher = Enricher(contacts, privacy, geo)

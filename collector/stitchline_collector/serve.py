@@ -265,7 +265,10 @@ class Collector:
             if self._stopping.is_set():
                 return
         self._stitcher = Stitcher(
-            self._warehouse.engine(), self._settings.identity, interval_s=self._settings.stitch_interval_s
+            self._warehouse.engine(),
+            self._settings.identity,
+            interval_s=self._settings.stitch_interval_s,
+            contacts=self._front.contacts,
         )
         self._stitcher.run(self._stopping)
 

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -77,8 +77,8 @@ _TABLE: dict[str, _Documented] = {
     ),
     "contact_key": _doc(
         "",
-        "Secret of the keyed hash of e-mails and phone numbers, at least 32 characters; the same on every collector. Empty: one is"
-        " made and kept in DATA/contact.key.",
+        "Secret of the keyed hash of e-mails and phone numbers, at least 32 characters; the same on every collector. To change it, a list of a"
+        " new one and all before it: docs/privacy.md. Empty: one is made and kept in DATA/contact.key.",
         secret=True,
     ),
     "phone_region": _doc("", "Country (two letters) of phone numbers that come without a country code."),
@@ -181,7 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str
     clickhouse: str
     keys: tuple[Key, ...]
-    contact_key: str
+    contact_key: str | tuple[str, ...]
     phone_region: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")]
     require_consent: bool
     gpc_refuses: tuple[str, ...]
@@ -292,16 +292,18 @@ def reference() -> str:
     return "\n".join(rows) + "\n"
 
 
-def contact_key(settings: Settings) -> bytes:
-    """The secret of the keyed hash: configured, or made once and kept in the data folder.
+def contact_keys(settings: Settings) -> list[bytes]:
+    """The secrets of the keyed hash, the newest first: configured, or one made once and kept in the data folder.
 
     Raises:
-        SettingsError: the configured one is too short to be a secret.
+        SettingsError: a configured one is too short to be a secret, or stands there twice.
     """
     if settings.contact_key:
-        if len(settings.contact_key) < 32:
+        given = settings.contact_key
+        keys = (given,) if isinstance(given, str) else given
+        if any(len(key) < 32 for key in keys):
             raise SettingsError("contact_key: at least 32 characters; make one with `openssl rand -hex 32`")
-        return settings.contact_key.encode()
+        return _different(keys)
     path = settings.data_path / "contact.key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -309,7 +311,19 @@ def contact_key(settings: Settings) -> bytes:
         made.touch(mode=0o600)
         made.write_text(secrets.token_hex(32))
         made.rename(path)
-    return path.read_text().strip().encode()
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return _different([line for line in lines if line])
+
+
+def has_contact_keys(settings: Settings) -> bool:
+    """Whether there are any yet."""
+    return bool(settings.contact_key) or (settings.data_path / "contact.key").exists()
+
+
+def _different(keys: Sequence[str]) -> list[bytes]:
+    if not keys or len(set(keys)) < len(keys):
+        raise SettingsError("contact_key: one key, or a list of different ones, the newest first")
+    return [key.encode() for key in keys]
 
 
 # Settings that are no single value, and what they are in the environment.
@@ -344,11 +358,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_text(name: str, text: str) -> Any:
-    if name in _AS_JSON:
+    if name in _AS_JSON or (name == "contact_key" and text.startswith("[")):
         try:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
-            wanted = _AS_JSON[name]
+            wanted = _AS_JSON.get(name, "a key, or a JSON list of keys")
             raise SettingsError(f"{ENVIRONMENT_PREFIX}{name.upper()}: {wanted}, but {error}") from None
     return text
 
@@ -402,6 +416,7 @@ def _type_name(annotation: Any) -> str:
     if text in ("str", "int", "float", "bool"):
         return text
     named = {
+        str | tuple[str, ...]: "str or list",
         IdentityRules: "table",
         Retention: "table",
         ProxyHeader: "str",

@@ -87,14 +87,22 @@ class Suppressions:
 
     Args:
         data: the data folder.
-        secret: of the keyed hash.
+        secret: of the keyed hash; the oldest key of contacts, so that another newest one changes nothing.
         stored: an identifier's value as the tables hold it, from what an app sends; empty if it can be none.
+        others: what a contact is under other keys: by that somebody may have been erased.
     """
 
-    def __init__(self, data: Path, secret: bytes, stored: Stored) -> None:
+    def __init__(
+        self,
+        data: Path,
+        secret: bytes,
+        stored: Stored,
+        others: Callable[[str], tuple[str, ...]] = lambda _: (),
+    ) -> None:
         self.path = data / NAME
         self._key = hashlib.sha256(b"suppression\0" + secret).digest()
         self._stored = stored
+        self._others = others
         self._version: memoryview | None = None
         self._seen = -1
         self._hashes: frozenset[bytes] = frozenset()
@@ -112,7 +120,7 @@ class Suppressions:
 
     def holds(self, namespace: str, value: str) -> bool:
         """Whether an identifier, as it is stored, is suppressed."""
-        return bool(self) and self._digest(namespace, value) in self._hashes
+        return bool(self) and not self._hashes.isdisjoint(self._digests(namespace, value))
 
     def kept(self, rows: list[Row]) -> list[Row]:
         """The rows that tell of nobody suppressed; ask only when there is anybody."""
@@ -200,9 +208,9 @@ class Suppressions:
             if row.type == CONSENT and row.consent.get(ANALYTICS):
                 assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after this
                 for pair in _pairs(row) if by_server else [("device", row.tail.id)]:
-                    one = self._withdrawn.get(self._digest(*pair))
-                    if one is not None and one.withdrawn_at and one.withdrawn_at < row.occurred_at:
-                        back |= {one.id} if by_server or not one.by_server else set()
+                    for one in map(self._withdrawn.get, self._digests(*pair)):
+                        if one is not None and one.withdrawn_at and one.withdrawn_at < row.occurred_at:
+                            back |= {one.id} if by_server or not one.by_server else set()
         if back:
             with self._alone() as before:
                 self._write(tuple(one for one in before if one.id not in back))
@@ -219,9 +227,9 @@ class Suppressions:
         Raises:
             OSError: the data folder cannot be written.
         """
-        wanted = self._digest(namespace, value).hex()
+        wanted = {digest.hex() for digest in self._digests(namespace, value)}
         with self._alone() as before:
-            gone = [one for one in before if wanted in one.hashes]
+            gone = [one for one in before if not wanted.isdisjoint(one.hashes)]
             if gone:
                 self._write(tuple(one for one in before if one not in gone))
         return len({digest for one in gone for digest in one.hashes})
@@ -236,10 +244,16 @@ class Suppressions:
         for pair in pairs:
             found = known.get(pair)
             if found is None:
-                found = known[pair] = self._digest(*pair) in self._hashes
+                found = known[pair] = not self._hashes.isdisjoint(self._digests(*pair))
             if found:
                 return True
         return False
+
+    def _digests(self, namespace: str, value: str) -> Iterator[bytes]:
+        """Of a value and of what it is under other keys."""
+        yield self._digest(namespace, value)
+        for one in self._others(value):
+            yield self._digest(namespace, one)
 
     def _digest(self, namespace: str, value: str) -> bytes:
         text = f"{namespace}\0{value}".encode(errors="surrogatepass")

@@ -15,7 +15,7 @@ from msgspec.structs import fields
 
 from stitchline_collector import settings
 from stitchline_collector.receive.key_file import KeyFile
-from stitchline_collector.settings import Settings, SettingsError, contact_key, describe, load, reference
+from stitchline_collector.settings import Settings, SettingsError, contact_keys, describe, load, reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 KEYS = '[[keys]]\nkey = "write-key-1"\nsource = "shop"\n'
@@ -165,17 +165,26 @@ def test_the_documentation_shows_the_table_as_it_is() -> None:
 def test_a_contact_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     read = load(None, {}, {"data": str(tmp_path / "data")})
 
-    made = contact_key(read)
+    made = contact_keys(read)
 
-    assert len(made) == 64
-    assert contact_key(read) == made
+    assert [len(one) for one in made] == [64]
+    assert contact_keys(read) == made
     assert (tmp_path / "data" / "contact.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_configured_contact_key_must_be_a_secret() -> None:
-    assert contact_key(load(None, {"STITCHLINE_CONTACT_KEY": "k" * 32})) == b"k" * 32
+    assert contact_keys(load(None, {"STITCHLINE_CONTACT_KEY": "k" * 32})) == [b"k" * 32]
     with pytest.raises(SettingsError, match="openssl"):
-        contact_key(load(None, {"STITCHLINE_CONTACT_KEY": "short"}))
+        contact_keys(load(None, {"STITCHLINE_CONTACT_KEY": "short"}))
+
+
+def test_several_contact_keys_are_a_list_or_the_lines_of_the_file_the_newest_first(tmp_path: Path) -> None:
+    both = [b"n" * 32, b"o" * 32]
+    assert contact_keys(load(None, {"STITCHLINE_CONTACT_KEY": json.dumps(["n" * 32, "o" * 32])})) == both
+    (tmp_path / "contact.key").write_bytes(b"\n".join(both) + b"\n")
+    assert contact_keys(load(None, {}, {"data": str(tmp_path)})) == both
+    with pytest.raises(SettingsError, match="different"):
+        contact_keys(load(None, {"STITCHLINE_CONTACT_KEY": json.dumps(["n" * 32] * 2)}))
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from .questions import questions
 Stored = Callable[[str, str], str]
 PERSON = "person"  # person:123 asks for an id as the views show it
 NOBODY = 0
-_STORED_CONTACT = re.compile(r"[0-9a-f]{32}")  # the keyed hash, as `identifiers` shows it
+_STORED_CONTACT = re.compile(r"([1-9][0-9]*\.)?[0-9a-f]{32}")  # the keyed hash, as `identifiers` shows it
 _BIGGEST_ID = 2**64
 
 

@@ -22,7 +22,7 @@ from ..history import FORMS, NATIVE, STDIN, Imported, Importer, NobodyLoads, Unu
 from ..intake import ADOPT_EVERY_S
 from ..migrate import MigrationEdited
 from ..receive import NotDurable
-from ..settings import Settings, SettingsError, load
+from ..settings import Settings, SettingsError, has_contact_keys, load
 from .import_progress import Shown
 
 INTERRUPTED = 130
@@ -108,8 +108,7 @@ def _prepared(
 ) -> tuple[Settings, Importer, Shown]:
     try:
         settings = load(config, given=given)
-        has_key = settings.contact_key or (settings.data_path / "contact.key").exists()
-        if settings.clickhouse and not has_key:
+        if settings.clickhouse and not has_contact_keys(settings):
             console.print(
                 f"note: {settings.data_path} is new and gets a contact key of its own; e-mails and phone numbers meet those of a "
                 "collector only if it has the same: give that collector's --config or --data",

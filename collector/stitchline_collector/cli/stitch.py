@@ -10,7 +10,8 @@ import click
 
 from .. import migrate
 from ..engine import Engine, EngineBusy, EngineError
-from ..settings import SettingsError, load
+from ..enrich.contacts import Contacts
+from ..settings import SettingsError, contact_keys, has_contact_keys, load
 from ..stitch import Standby, Stitcher
 from .remote import Remote
 
@@ -55,7 +56,8 @@ def stitch(
         settings = load(config, given=given)
         with Engine.open(settings.dsn) as engine:
             migrate.apply(engine)
-            _stitch(Stitcher(engine, settings.identity), full=full, as_json=as_json)
+            contacts = Contacts(contact_keys(settings)) if has_contact_keys(settings) else None
+            _stitch(Stitcher(engine, settings.identity, contacts=contacts), full=full, as_json=as_json)
     except EngineBusy as error:
         raise click.ClickException(
             f"{error}\nA running collector stitches by itself; for --full give its --url."

@@ -2,12 +2,16 @@
 
 An address hashed by an SDK and the same one sent plainly by a server meet: both become `HMAC(key, SHA-256(normalised))`.
 Without the key, a stolen table cannot be tried against lists of known addresses.
+
+With several keys, what the older ones make is hashed again with the next: `HMAC(new, HMAC(old, ...))`. So a stored hash is brought under a
+new key without the address, and an older key alone tells nothing (docs/decisions/0053).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 import phonenumbers
 
@@ -26,9 +30,32 @@ _HASHED_NOTHING = frozenset(
     hashlib.sha256(text).hexdigest() for text in (b"", b"null", b"none", b"undefined", b"None")
 )
 _KEPT_HEX = 32  # 128 bits: no two of 10^15 addresses meet by chance
+_STORED = re.compile(
+    rf"(?:([1-9][0-9]*)\.)?[0-9a-f]{{{_KEPT_HEX}}}"
+)  # from the second key on, which one: `2.0f3a...`
+_MOST_OLDER = 10_000
 _BLOCK_BYTES = 64
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class _Step:
+    """The keyed hash of one key, cut.
+
+    HMAC (RFC 2104) from two prepared states: 0.8 us an address, against 3.5 of `hmac.digest`, which looks the hash up anew.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
+
+    def __call__(self, text: str) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:_KEPT_HEX]
+
 
 _Known = dict[tuple[str, str], str]  # (namespace, value as it came) -> as it is stored
 
@@ -37,15 +64,14 @@ class Contacts:
     """Hashes the contacts of events; a step.
 
     Args:
-        key: The secret of the keyed hash. The same on every collector, or one address becomes several.
+        keys: The secret of the keyed hash, or several, the newest first. The same on every collector, or one address becomes several.
         region: Two-letter country for phone numbers without a country code; without it they are not identifiers.
     """
 
-    def __init__(self, key: bytes, region: str = "") -> None:
-        # HMAC (RFC 2104) from two prepared states: 0.8 us an address, against 3.5 of `hmac.digest`, which looks the hash up anew.
-        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
-        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
+    def __init__(self, keys: bytes | Sequence[bytes], region: str = "") -> None:
+        self._steps = [_Step(key) for key in reversed([keys] if isinstance(keys, bytes) else keys)]
+        self.generation = len(self._steps)
+        self._older: dict[str, tuple[str, ...]] = {}
         self._region = region or None
 
     def __call__(self, _arrival: Arrival, rows: list[Row]) -> None:
@@ -74,10 +100,39 @@ class Contacts:
             digest = hashlib.sha256(plain.encode()).hexdigest()
         if digest in _HASHED_NOTHING:
             return ""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(digest.encode())
-        outer.update(inner.digest())
-        return outer.hexdigest()[:_KEPT_HEX]
+        value = self._steps[0](digest)
+        return value if self.generation == 1 else self._through_the_rest(value)
+
+    def renewed(self, value: str) -> str:
+        """A stored contact under the newest key; empty if it is none of these keys'."""
+        found = _STORED.fullmatch(value)
+        generation = int(found[1] or 1) if found else 0
+        if not 0 < generation <= self.generation:
+            return ""
+        for number in range(generation, self.generation):
+            value = f"{number + 1}.{self._steps[number](value)}"
+        return value
+
+    def is_older(self, namespace: str, value: str) -> bool:
+        """Whether it is a contact that is stored under older keys."""
+        return namespace in CONTACTS and self.renewed(value) not in ("", value)
+
+    def others(self, value: str) -> tuple[str, ...]:
+        """What a stored contact is under other keys: the newest; and older ones, where it was just hashed, as nobody can tell that later."""
+        if self.generation == 1:
+            return ()
+        fresh = self.renewed(value)
+        return self._older.get(value, ()) if fresh in ("", value) else (fresh,)
+
+    def _through_the_rest(self, value: str) -> str:
+        older = []
+        for number, step in enumerate(self._steps[1:], 2):
+            older.append(value)
+            value = f"{number}.{step(value)}"
+        if len(self._older) >= _MOST_OLDER:
+            self._older.clear()
+        self._older[value] = tuple(older)
+        return value
 
     def _hash(self, given: dict[str, str], known: _Known) -> None:
         for namespace in CONTACTS:

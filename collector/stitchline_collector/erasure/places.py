@@ -176,6 +176,7 @@ IMPERSONAL = {
     "identity_candidate_levels": "how often features are seen, of all devices together",
     "identity_candidate_patterns": "the same",
     "identity_candidate_models": "the same",
+    "contact_generations": "how often the key of contacts was changed",
     "journey_definitions": "the text of journey.toml",
 }
 """Tables that tell of nobody, and why."""

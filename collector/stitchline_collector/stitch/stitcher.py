@@ -13,10 +13,11 @@ at the start of the next round.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from .identifiers import DEVICE
 from .lease import LEASE_MS
 from .leaves import candidates
 from .rebuild import Rebuild
+from .renewal import Keyed, Renewal, with_renewed
 from .resolve import UNLINKED
 from .rules import DEFAULT_RULES, IdentityRules
 
@@ -39,6 +41,7 @@ log = Log(__name__)
 Errand = Callable[[Desk], Any]
 _LONGEST_PAUSE_S = 10.0
 _REBUILD_LEASE_MS = 600_000
+_RENEW_EVERY_S = 600.0
 
 
 @dataclass
@@ -87,6 +90,7 @@ class Stitcher:
         interval_s: pause between rounds that found nothing.
         max_rows: sightings decided together; more are taken in several steps.
         fold_rows: changes of persons after which the small dictionary is folded into the large one.
+        contacts: the keys under which contacts are stored; what is stored under older ones is renewed. None leaves all as it is.
     """
 
     def __init__(
@@ -97,10 +101,15 @@ class Stitcher:
         interval_s: float = 0.5,
         max_rows: int = 20_000,
         fold_rows: int = 100_000,
+        contacts: Keyed | None = None,
     ) -> None:
         self.progress = Progress()
         self._engine = engine
-        self._wanted = rules
+        self._contacts = contacts
+        self._wanted = with_renewed(rules, contacts)
+        self._is_renewal_known = False
+        self._came_older = False
+        self._renewed_at = -math.inf
         self._interval_s = interval_s
         self._max_rows = max_rows
         self._fold_rows = fold_rows
@@ -146,7 +155,7 @@ class Stitcher:
             desk.forget()
             return False
         desk.recall(self._wanted)
-        if desk.needs_rebuild or self._is_rebuild_wanted.is_set():
+        if desk.needs_rebuild or self._is_rebuild_wanted.is_set() or self._is_renewal_due(desk):
             self.rebuild()
             self._is_rebuild_wanted.clear()
         desk.dictionaries.load_if_stale()
@@ -182,6 +191,7 @@ class Stitcher:
             raise Standby("another collector is stitching: ask that one, or stop it")
         desk.recall(self._wanted)
         desk.dictionaries.load_if_stale()
+        self._renew(desk)
         rebuild = Rebuild(desk.session, self._wanted, desk.force.blocked_by(self._wanted))
         with rebuild.working_tables():
             rebuild.decide()
@@ -221,6 +231,33 @@ class Stitcher:
         self._errands.put((errand, done))
         return done
 
+    def _is_renewal_due(self, desk: Desk) -> bool:
+        if self._contacts is None:
+            return False
+        if not self._is_renewal_known:
+            if self._can_renew(desk) and Renewal(desk.session, self._contacts).is_due():
+                return True
+            self._is_renewal_known = True
+        # Of a collector that has an older key still, or out of the spool of before.
+        return self._came_older and time.monotonic() - self._renewed_at > _RENEW_EVERY_S
+
+    def _can_renew(self, desk: Desk) -> bool:
+        if desk.is_cluster and self._contacts is not None and self._contacts.generation > 1:
+            log.error(
+                "contact_key: contacts that are stored on a cluster cannot be brought under another key"
+            )
+        return not desk.is_cluster
+
+    def _renew(self, desk: Desk) -> None:
+        """Bring contacts under the newest key, before everybody is decided anew."""
+        if self._contacts is None or self._contacts.generation == 1 or not self._can_renew(desk):
+            return
+        self._came_older, self._renewed_at = False, time.monotonic()
+        desk.force.announce()  # should it die, everybody is decided anew
+        Renewal(desk.session, self._contacts).run(lambda: desk.lease.prolong(_REBUILD_LEASE_MS))
+        desk.dictionaries.forget()
+        desk.dictionaries.load_if_stale()
+
     def _run_errands(self, instead: Exception | None = None) -> None:
         while not self._errands.empty():
             errand, done = self._errands.get()
@@ -239,6 +276,8 @@ class Stitcher:
         self._leave()
 
     def _decide(self, desk: Desk, sightings: list[Sighting]) -> None:
+        if self._contacts is not None and self._contacts.generation > 1 and not desk.is_cluster:
+            self._came_older |= _any_older(self._contacts, sightings)
         collected = collect(sightings, desk.rules)
         desk.ledger.write_claims(collected)
         known = desk.graph.known(collected.identifiers)
@@ -284,6 +323,12 @@ class Stitcher:
                 "the stitcher's lease stays until it runs out: %(error)s", event="lease_kept", error=error
             )
         desk.close()
+
+
+def _any_older(contacts: Keyed, sightings: Iterable[Sighting]) -> bool:
+    return any(
+        contacts.is_older(one.namespace, one.value) for seen in sightings for one in (*seen.own, *seen.linked)
+    )
 
 
 def _news(graph: Graph, collected: Collected, known: set[int]) -> list[Key]:

@@ -74,3 +74,25 @@ def test_what_is_no_contact_is_no_identifier() -> None:
 @given(st.sampled_from(["email", "phone"]), st.text(max_size=40))
 def test_no_text_breaks_the_hash(namespace: str, value: str) -> None:
     assert len(contacts.stored(namespace, value)) in (0, 32)
+
+
+def test_a_stored_contact_is_brought_under_a_newer_key_without_the_address() -> None:
+    keys = [b"the newest key", b"the one before", b"the first key"]
+    stored = [Contacts(keys[-number:]).stored("email", "anna@example.com") for number in (1, 2, 3)]
+    newest = Contacts(keys)
+
+    assert [newest.renewed(one) for one in stored] == [stored[-1]] * 3
+    assert len(set(stored)) == 3
+    assert [newest.is_older("email", one) for one in stored] == [True, True, False]
+    assert set(newest.others(stored[-1])) == set()
+    assert newest.stored("email", "Anna@example.com") == stored[-1]
+    assert newest.others(stored[-1]) == tuple(stored[:-1])
+    assert newest.others(stored[0]) == (stored[-1],)
+
+
+def test_what_another_number_of_keys_made_or_nobody_did_is_not_renewed() -> None:
+    three = Contacts([b"c", b"b", b"a"]).stored("phone", "+4930123456")
+
+    assert Contacts([b"b", b"a"]).renewed(three) == ""
+    assert Contacts([b"b", b"a"]).renewed("anna@example.com") == ""
+    assert not Contacts(b"a").is_older("user", "0" * 32)
