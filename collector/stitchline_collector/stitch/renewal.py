@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
 from ..engine import EngineError, Session
+from ..logs import Log
 from .rules import IdentityRules
 
 MAPS = {
@@ -61,7 +61,7 @@ _OLDER = (
     + f") WHERE {_IS_OLDER} LIMIT {_MOST}"
 )
 _encode_lines = msgspec.json.Encoder().encode_lines
-log = logging.getLogger(__name__)
+log = Log(__name__)
 
 
 class Keyed(Protocol):
@@ -108,10 +108,11 @@ class Renewal:
         done = max(int(self._session.query("SELECT max(generation) FROM contact_generations")[0][0]), 1)
         if done > self._keyed.generation:
             log.error(
-                "contacts are stored under %d keys, and contact_key gives %d: who gives an e-mail address now is not met again. "
-                "Put the older keys back behind the newest one",
-                done,
-                self._keyed.generation,
+                "contacts are stored under %(stored)d keys, and contact_key gives %(given)d: who gives an e-mail address now is not met "
+                "again. Put the older keys back behind the newest one",
+                event="contact_keys_missing",
+                stored=done,
+                given=self._keyed.generation,
             )
         return done < self._keyed.generation
 
@@ -139,7 +140,11 @@ class Renewal:
             {"generation": self._keyed.generation, "at": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}"},
         )
         if renewed:
-            log.info("%d e-mail addresses and phone numbers are stored under the newest key now", renewed)
+            log.info(
+                "%(contacts)d e-mail addresses and phone numbers are stored under the newest key now",
+                event="contacts_renewed",
+                contacts=renewed,
+            )
         return renewed
 
     def _renew(self, prolong: Callable[[], object]) -> None:

@@ -244,7 +244,8 @@ class Stitcher:
     def _can_renew(self, desk: Desk) -> bool:
         if desk.is_cluster and self._contacts is not None and self._contacts.generation > 1:
             log.error(
-                "contact_key: contacts that are stored on a cluster cannot be brought under another key"
+                "contact_key: contacts that are stored on a cluster cannot be brought under another key",
+                event="contacts_on_cluster",
             )
         return not desk.is_cluster
 
