@@ -1,7 +1,7 @@
 -- name: person_devices
 -- What a person did, by device; an empty device_id is what was done without one. `latest` are its latest events, in any order.
 -- parameters: nodes Array(UInt64), person_id UInt64, events UInt32
--- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at DateTime64(3, 'UTC'), latest Array(Tuple(DateTime64(3, 'UTC'), UInt64, UUID, UInt32, String, UInt64))
+-- returns: device_id String, device_type String, channels Array(String), first_seen DateTime64(3, 'UTC'), last_seen DateTime64(3, 'UTC'), events UInt64, stage String, stage_at Tuple(DateTime64(3, 'UTC'), UInt64, UUID), latest Array(Tuple(DateTime64(3, 'UTC'), UInt64, UUID, UInt32, String, UInt64))
 -- reads: person_events_by_device, identity_visits, identity_recent, identity_base
 SELECT
     device_id,
@@ -11,7 +11,7 @@ SELECT
     max(occurred_at) AS last_seen,
     uniqExact(event_id) AS events,
     toString(argMaxIf(done.stage, (occurred_at, seq, UUIDToNum(event_id)), done.stage != '')) AS stage,
-    maxIf(occurred_at, done.stage != '') AS stage_at,
+    argMaxIf((occurred_at, seq, event_id), (occurred_at, seq, UUIDToNum(event_id)), done.stage != '') AS stage_at,
     arrayMap(one -> (one.1, one.2, one.4, one.5, one.6, one.7), arraySlice(arrayReverseSort(groupArray(
         -- A UUIDv7's bytes rise with the time it was made: they order what shares a millisecond and has no seq.
         (occurred_at, seq, UUIDToNum(event_id), event_id, toYYYYMMDD(device_time), toString(done.found_by), deciding_node)

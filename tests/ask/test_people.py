@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from yarl import URL
 
+from stitchline_collector.stitch import Stitcher
 from tests.stitch.stories import event, load, node
 
 if TYPE_CHECKING:
@@ -55,6 +56,24 @@ async def test_a_person_has_devices_channels_stage_and_latest_events(client: Tes
     assert [e["name"] for e in person["latest"]] == ["contract_signed", "card_inserted"]
     assert person["first_seen"] == "2026-03-02T10:00:00.000Z"
     assert person["last_seen"] == "2026-03-04T12:00:00.000Z"
+
+
+@pytest.mark.parametrize("last", ["tie-1", "tie-2"])
+async def test_of_stages_in_the_same_millisecond_on_two_devices_the_one_with_the_later_seq_counts(
+    client: TestClient[Any, Any], bank: Engine, last: str
+) -> None:
+    tied = [
+        event(5, device, stage=device, user="tied") | {"seq": 1 + (device == last)}
+        for device in ("tie-1", "tie-2")
+    ]
+    load(bank, tied)
+    stitcher = Stitcher(bank)
+    stitcher.round()
+    stitcher.close()
+    for past in ("", "?as_of=2100-01-01"):
+        person = await (await client.get(f"/v1/people/user/tied{past}")).json()
+        assert len(person["devices"]) == 2
+        assert person["stage"] == last
 
 
 async def test_a_journey_is_in_the_order_in_which_it_happened_and_says_how_each_event_was_found(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.views.towns import Happened, Town, journeys, quantile, settle, towns
+from tests.views.towns import Happened, Town, is_called, journeys, quantile, settle, towns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,8 @@ EXAMPLES = settings(
 )
 QUESTIONS = st.fixed_dictionaries(
     {
-        "conversion": st.sampled_from(["", "A", "D"]),
+        "conversion": st.sampled_from(["", "A", "D", "won"]),
+        "to_stage": st.sampled_from(["purchase", "onboarding"]),
         "by": st.sampled_from(["channel", "source", "campaign"]),
         "lookback_s": st.sampled_from([0, 30, 1000]),
         "stitched": st.booleans(),
@@ -35,7 +36,7 @@ QUESTIONS = st.fixed_dictionaries(
     }
 )
 HALF_LIFE_S = 20
-DIRECT = ["web", "search"]
+USUALLY_DIRECT = ["web", "mobile_web", "app", "direct"]
 
 
 @dataclass(frozen=True)
@@ -53,24 +54,31 @@ class Path:
         return [name for name, _ in self.touches]
 
 
-def conversions(events: list[Happened], conversion: str) -> list[bool]:
+def conversions(events: list[Happened], conversion: str, to_stage: str) -> list[bool]:
     if conversion:
-        return [event.name == conversion for event in events]
+        return [is_called(event, conversion) for event in events]
     found, stage = [], ""
     for event in events:
-        found.append(event.stage == "purchase" and stage != "purchase")
+        found.append(event.stage == to_stage != stage)
         stage = event.stage or stage
     return found
 
 
 def paths(
-    happened: list[Happened], conversion: str, by: str, lookback_s: int, since_s: int, *, stitched: bool
+    happened: list[Happened],
+    conversion: str,
+    by: str,
+    lookback_s: int,
+    since_s: int,
+    *,
+    stitched: bool,
+    to_stage: str = "purchase",
 ) -> list[Path]:
     happened = [event for event in happened if event.at_s >= since_s - lookback_s]
     found = []
     for who, events in journeys(happened, stitched=stitched).items():
         touches: list[tuple[str, int]] = []
-        for event, converts in zip(events, conversions(events, conversion), strict=True):
+        for event, converts in zip(events, conversions(events, conversion, to_stage), strict=True):
             if converts:
                 found.append(_path(who, touches, event.at_s, lookback_s, converted=True))
                 touches = []
@@ -120,10 +128,10 @@ def _only(place: int, number: int) -> list[float]:
     return [float(at == place) for at in range(number)]
 
 
-def positions(path: Path) -> dict[str, list[float]]:
+def positions(path: Path, direct: list[str]) -> dict[str, list[float]]:
     """What each model gives to each touch of a path."""
     number = len(path.touches)
-    indirect = [at for at, name in enumerate(path.names) if name not in DIRECT] or [number - 1]
+    indirect = [at for at, name in enumerate(path.names) if name not in direct] or [number - 1]
     return {
         "first": _only(0, number),
         "last": _only(number - 1, number),
@@ -181,14 +189,14 @@ MODELS = [
 ]  # fmt: skip
 
 
-def attributed(found: list[Path]) -> list[tuple[Any, ...]]:
+def attributed(found: list[Path], direct: list[str]) -> list[tuple[Any, ...]]:
     given: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for path in found:
         for name in set(path.names):
             given[name]["paths"] += 1
             given[name]["participation"] += path.converted
         if path.converted and path.touches:
-            for model, shares in positions(path).items():
+            for model, shares in positions(path, direct).items():
                 for name, share in zip(path.names, shares, strict=True):
                     given[name][model] += share
     for model, shares_of in (("markov", markov(found)), ("shapley", shapley(found))):
@@ -211,16 +219,20 @@ def asked(town: Town, question: dict[str, Any]) -> dict[str, str]:
 
 
 @EXAMPLES
-@given(happened=towns(people=6, events=100, moments=14), question=QUESTIONS)
+@given(
+    happened=towns(people=6, events=100, moments=14),
+    question=QUESTIONS,
+    direct=st.sampled_from([[], ["web", "search"]]),
+)
 def test_each_model_gives_what_its_definition_tried_out_gives(
-    engine: Engine, happened: list[Happened], question: dict[str, Any]
+    marked: Engine, happened: list[Happened], question: dict[str, Any], direct: list[str]
 ) -> None:
-    town = settle(engine, happened)
+    town = settle(marked, happened)
     found = paths(happened, **question)
     given = asked(town, question)
     assert town.ask("attribution_paths", **given) == listed(found)
-    rows = town.ask("attribution", direct=",".join(DIRECT), **given)
-    assert rows == attributed(found)
+    rows = town.ask("attribution", direct=",".join(direct), **given)
+    assert rows == attributed(found, direct or USUALLY_DIRECT)
     won = sum(path.converted for path in found)
     for column in zip(*(row[3:] for row in rows), strict=True):
         assert sum(column) == pytest.approx(won), "every model shares out the conversions, each once"
@@ -236,7 +248,7 @@ def test_beyond_the_top_all_touches_are_one(engine: Engine, happened: list[Happe
     given = {"conversion": "D", "top": "1", "lookback_s": "1000"}
     rows = {row[0]: row[1:] for row in town.ask("attribution", **given)}
     assert set(rows) == {*told, *(["(others)"] if len(visits) > 1 else []), *([""] if "" in rows else [])}
-    apart = attributed(found)
+    apart = attributed(found, USUALLY_DIRECT)
     linear = 3 + MODELS.index("linear")
     others = sum(row[linear].expected for row in apart if row[0] not in ("", *told))
     if len(visits) > 1:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.views.towns import Happened, journeys, quantile, settle, towns
+from tests.views.towns import Happened, is_called, journeys, quantile, settle, towns
 
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
@@ -24,7 +24,8 @@ QUESTIONS = st.fixed_dictionaries(
     {
         "by": st.sampled_from(["campaign", "source", "offer"]),
         "contacts": st.sampled_from(["", "A,B"]),
-        "conversion": st.sampled_from(["", "D"]),
+        "conversion": st.sampled_from(["", "D", "won"]),
+        "to_stage": st.sampled_from(["purchase", "onboarding"]),
         "cap": st.integers(1, 3),
         "cap_s": st.sampled_from([0, 20, 50, 1000]),
         "gap_s": st.sampled_from([0, 10, 20]),
@@ -39,6 +40,7 @@ def expected(
     by: str,
     contacts: str,
     conversion: str,
+    to_stage: str,
     cap: int,
     cap_s: int,
     gap_s: int,
@@ -54,7 +56,7 @@ def expected(
         bought = False
         for event in events:
             part = getattr(event, by)
-            if event.name == conversion if conversion else event.stage == "purchase":
+            if is_called(event, conversion) if conversion else event.stage == to_stage:
                 bought = True
             elif part and event.at_s >= since_s and (not contacts or event.name in contacts.split(",")):
                 if part not in last or event.at_s - last[part] >= gap_s:
@@ -93,9 +95,9 @@ def _row(
 @EXAMPLES
 @given(happened=towns(people=5, events=100, moments=14), question=QUESTIONS)
 def test_contacts_are_those_told_one_by_one(
-    engine: Engine, happened: list[Happened], question: dict[str, Any]
+    marked: Engine, happened: list[Happened], question: dict[str, Any]
 ) -> None:
-    town = settle(engine, happened)
+    town = settle(marked, happened)
     texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in question.items()}
     since = (town.start + dt.timedelta(seconds=int(texts.pop("since_s")))).isoformat()
     # Only this town's hour: whoever converted in another one is somebody else.

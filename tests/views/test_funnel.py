@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +63,12 @@ def reached(event: Happened) -> set[str]:
 
 def stage(event: Happened) -> set[str]:
     return {event.stage}
+
+
+def derived(event: Happened) -> Happened:
+    """The event in the furthest stage of the milestones it reaches, where it says none."""
+    stages = {"A": "awareness", "B": "consideration", "C": "purchase"}
+    return event if event.stage else replace(event, stage=stages.get(event.name, ""))
 
 
 def name(event: Happened) -> set[str]:
@@ -159,26 +167,32 @@ _TIE = [
 
 
 @EXAMPLES
-@given(happened=towns(), question=QUESTIONS, by=st.sampled_from(["event", "stage"]))
+@given(
+    happened=towns(),
+    question=QUESTIONS,
+    by=st.sampled_from(["event", "stage"]),
+    stages=st.lists(st.sampled_from(STAGES[:4]), max_size=4),
+)
 @example(
     happened=_TIE,
     question={"steps": ["A", "B"], "order": "ordered", "window_s": 10, "breakdown": "", "stitched": True},
     by="event",
+    stages=[],
 )
 def test_a_funnel_is_that_of_every_way_tried(
-    engine: Engine, happened: list[Happened], question: dict[str, Any], by: str
+    engine: Engine, happened: list[Happened], question: dict[str, Any], by: str, stages: list[str]
 ) -> None:
     town = settle(engine, happened)
-    steps = question["steps"] if by == "event" else STAGES
+    steps = question["steps"] if by == "event" else stages
     given = {
         "by": by,
-        "steps": ",".join(steps) if by == "event" else "",
+        "steps": ",".join(steps),
         "order": question["order"],
         "window_s": str(question["window_s"]),
         "breakdown": question["breakdown"],
         "stitched": str(int(question["stitched"])),
     }
-    assert town.ask("funnel", **given) == expected(happened, by, **question | {"steps": steps})
+    assert town.ask("funnel", **given) == expected(happened, by, **question | {"steps": steps or STAGES})
 
 
 @pytest.fixture
@@ -202,6 +216,9 @@ def test_a_funnel_of_milestones_is_that_of_every_way_tried(
     texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in question.items()}
     rows = settle(defined, happened).ask("funnel", **texts | {"by": "milestone", "steps": ",".join(steps)})
     assert rows == expected(happened, "milestone", **question | {"steps": steps or MILESTONES})
+
+
+LEFT_TO = {"event": "name", "channel": "channel", "device": "device_type", "stage": "stage"}
 
 
 def exits(
@@ -250,30 +267,33 @@ def exits(
     happened=towns(people=6),
     question=QUESTIONS,
     order=st.sampled_from(["ordered", "strict"]),
-    left_to=st.sampled_from([("event", "name"), ("channel", "channel"), ("device", "device_type")]),
-    by=st.sampled_from(["event", "milestone"]),
+    left_to=st.sampled_from(sorted(LEFT_TO)),
+    by=st.sampled_from(["event", "milestone", "stage"]),
+    top=st.sampled_from([1, 1000]),
 )
 def test_who_leaves_goes_where_reading_on_shows(
     defined: Engine,
     happened: list[Happened],
     question: dict[str, Any],
     order: str,
-    left_to: tuple[str, str],
+    left_to: str,
     by: str,
+    top: int,
 ) -> None:
-    steps = question["steps"] if by == "event" else MILESTONES
+    steps = {"event": question["steps"], "milestone": MILESTONES, "stage": STAGES}[by]
     asked = question | {"steps": ",".join(steps), "order": order, "by": by}
     texts = {name: str(int(value) if isinstance(value, bool) else value) for name, value in asked.items()}
     town = settle(defined, happened)
-    rows = town.ask("funnel_exits", **texts, left_to=left_to[0], top="1000")
+    rows = town.ask("funnel_exits", **texts, left_to=left_to, top=str(top))
     wanted = question | {"steps": steps, "order": order}
-    assert rows == exits(happened, by, **wanted, left_to=left_to[1])
+    found = exits([derived(one) for one in happened], by, **wanted, left_to=LEFT_TO[left_to])
+    assert rows == [row for _, step in groupby(found, key=lambda row: row[:2]) for row in list(step)[:top]]
     lost: dict[tuple[str, int], int] = {}
     for part, step, _, people, *_ in town.ask("funnel", **texts):
         lost[part, step - 1] = lost.get((part, step - 1), 0) - people
         lost[part, step] = people
-    for part, step in {(row[0], row[1]) for row in rows}:
-        assert sum(row[4] for row in rows if row[:2] == (part, step)) == lost[part, step]
+    for part, step in {(row[0], row[1]) for row in found}:
+        assert sum(row[4] for row in found if row[:2] == (part, step)) == lost[part, step]
 
 
 def test_equal_times_are_ordered_by_seq(engine: Engine) -> None:

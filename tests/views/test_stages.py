@@ -45,6 +45,13 @@ event = "D"
 within = "1 minute"
 """
 DERIVED = {"A": "awareness", "B": "consideration", "C": "consideration", "D": "purchase"}
+PARTS = {
+    "channel": "channel",
+    "device": "device_type",
+    "source": "source",
+    "campaign": "campaign",
+    "country": "country",
+}
 MILESTONES = {"came_back": ("looked", "A", "B"), "bought": ("no_deadline", "C", "D")}
 # A failing town is small enough to read; to shrink it would take minutes, most of them ClickHouse's.
 EXAMPLES = settings(
@@ -179,13 +186,13 @@ def handed_over(happened: list[Happened], by: str, *, stitched: bool) -> Rows:
     return sorted(rows, key=lambda row: (-row[4], -row[5], *row[:4]))
 
 
-def converted(happened: list[Happened], by: str, *, stitched: bool) -> Rows:
+def converted(happened: list[Happened], by: str, from_stage: str, to_stage: str, *, stitched: bool) -> Rows:
     found = defaultdict(list)
     for events in journeys(happened, stitched=stitched).values():
-        began = next((at for at, event in enumerate(events) if stage_of(event) == "consideration"), None)
+        began = next((at for at, event in enumerate(events) if stage_of(event) == from_stage), None)
         if began is None:
             continue
-        ended = next((event for event in events[began + 1 :] if stage_of(event) == "purchase"), None)
+        ended = next((event for event in events[began + 1 :] if stage_of(event) == to_stage), None)
         key = place_of(events[began], by), place_of(ended, by) if ended else ""
         found[key].append(ended.at_s - events[began].at_s if ended else None)
     began_on: Counter[str] = Counter()
@@ -201,7 +208,7 @@ def converted(happened: list[Happened], by: str, *, stitched: bool) -> Rows:
 def days(happened: list[Happened], start: dt.date, part_by: str, *, stitched: bool) -> Rows:
     parts = defaultdict(list)
     for event in happened:
-        parts[place_of(event, part_by) if part_by else ""].append(event)
+        parts[getattr(event, PARTS[part_by]) if part_by else ""].append(event)
     rows: Rows = []
     for part, events in parts.items():
         people = {event.person if stitched else (event.person, event.device) for event in events}
@@ -236,9 +243,15 @@ def _until(town: Town, now_s: int) -> str:
 
 
 @EXAMPLES
-@given(happened=towns(moments=14), stitched=st.booleans(), by=st.sampled_from(["channel", "device", "both"]))
+@given(
+    happened=towns(moments=14),
+    stitched=st.booleans(),
+    by=st.sampled_from(["channel", "device", "both"]),
+    ends=st.permutations(STAGES).map(lambda stages: stages[:2]),
+    breakdown=st.sampled_from(["", *PARTS]),
+)
 def test_views_say_what_loops_over_the_events_say(
-    defined: Engine, happened: list[Happened], by: str, *, stitched: bool
+    defined: Engine, happened: list[Happened], by: str, ends: list[str], breakdown: str, *, stitched: bool
 ) -> None:
     town = settle(defined, happened)
     who = str(int(stitched))
@@ -249,7 +262,9 @@ def test_views_say_what_loops_over_the_events_say(
     assert town.ask("stage_now", **now) == stages_now(happened, now_s, stitched=stitched)
     assert town.ask("stuck", **now) == deadlines(happened, now_s, stitched=stitched)
     assert town.ask("handovers", by=by, stitched=who) == handed_over(happened, by, stitched=stitched)
-    assert town.ask("began_converted", by=by, stitched=who) == converted(happened, by, stitched=stitched)
-    part = "" if by == "both" else by
-    asked = town.ask("people_by_day", breakdown=part, stitched=who)
-    assert asked == days(happened, town.start.date(), part, stitched=stitched)
+    given = {"by": by, "from_stage": ends[0], "to_stage": ends[1]}
+    assert town.ask("began_converted", **given, stitched=who) == converted(
+        happened, **given, stitched=stitched
+    )
+    asked = town.ask("people_by_day", breakdown=breakdown, stitched=who)
+    assert asked == days(happened, town.start.date(), breakdown, stitched=stitched)

@@ -23,6 +23,7 @@ EXAMPLES = settings(
 )
 FIELDS = {
     "channel": "channel", "device": "device_type", "source": "source", "campaign": "campaign", "content": "content",
+    "page": "address",
 }  # fmt: skip
 
 

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _FIRST = dt.datetime(2022, 1, 3, tzinfo=dt.UTC)
 _hours = itertools.count()
+# A milestone that leaves every event in the stage it says, or in none.
+MILESTONE = """
+[[milestones]]
+name = "won"
+stage = "purchase"
+when = "name in ('A', 'D') and stage != ''"
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,13 @@ class Happened:
     content: str = ""
     country: str = ""
     offer: str = ""
+    url: str = ""
     signed_in: bool = True
+
+    @property
+    def address(self) -> str:
+        """The page without what a visitor brings along."""
+        return self.url.partition("#")[0].partition("?")[0]
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -74,6 +87,7 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         content=st.sampled_from(["", "banner", "film"]),
         country=st.sampled_from(["", "GB", "DE"]),
         offer=st.sampled_from(["", "", "gold", "silver"]),
+        url=st.sampled_from(["", "https://s.example/a", "https://s.example/a?b=1", "https://s.example/b#c"]),
     )
     happened = draw(st.lists(one, min_size=number, max_size=number))
     return [replace(event, made=place) for event, place in zip(happened, made, strict=True)]
@@ -117,6 +131,11 @@ def journeys(happened: Iterable[Happened], *, stitched: bool) -> dict[Any, list[
     return found
 
 
+def is_called(event: Happened, word: str) -> bool:
+    """Whether the word is an event's name, or the milestone that it reaches."""
+    return event.name == word or (word == "won" and event.name in "AD" and event.stage != "")
+
+
 def quantile(values: Sequence[float], level: float) -> float:
     """As ClickHouse's quantileExact takes it: one of the values."""
     return sorted(values)[min(int(level * len(values)), len(values) - 1)]
@@ -136,7 +155,7 @@ def _row(event: Happened, start: dt.datetime, hour: int) -> dict[str, Any]:
         "channel": event.channel,
         "stage": event.stage,
         "session_id": event.session,
-        "page": {},
+        "page": {"url": event.url} if event.url else {},
         "campaign": {"source": event.source, "name": event.campaign, "content": event.content},
         "consent": {},
         "properties": {"offer": event.offer} if event.offer else {},

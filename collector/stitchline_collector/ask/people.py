@@ -62,7 +62,7 @@ def person(
         "first_seen": iso(min(device["first_seen"] for device in devices)),
         "last_seen": iso(max(device["last_seen"] for device in devices)),
         "events": sum(device["events"] for device in devices),
-        "stage": max(devices, key=lambda device: device["stage_at"])["stage"],
+        "stage": max(devices, key=_staged)["stage"],
         "channels": sorted({channel for device in devices for channel in device["channels"]}),
         "identifiers": [
             _identifier(known) for known in identifiers if known["namespace"] not in (_DEVICE, PERSON)
@@ -81,6 +81,12 @@ def identifiers_of(
         # Never seen together with another: it may still be all that somebody is known by.
         identifiers.append({"node": node, "namespace": who.namespace, "value": who.value, "since": None})
     return identifiers
+
+
+def _staged(device: dict[str, Any]) -> tuple[dt.datetime, int, bytes]:
+    """When a device last had a stage; equal times are ordered as all events are."""
+    occurred_at, seq, event_id = device["stage_at"]
+    return occurred_at, seq, event_id.bytes
 
 
 def _latest(
