@@ -149,6 +149,26 @@ def test_a_breakdown_by_campaign_shows_markup_as_text(page: Page, told: Collecto
     assert page.locator("main img, main script").count() == 0
 
 
+@pytest.mark.parametrize("breakdown", ["channel", "device", "source", "campaign", "country"])
+def test_a_funnel_is_split_into_one_for_each_part(page: Page, told: CollectorProcess, breakdown: str) -> None:
+    ask(page, told, question="funnel", breakdown=breakdown, compare="stitched")
+    expect(page.locator(CHARTS)).to_have_count(1, timeout=PATIENCE_MS)
+    since = (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=29)).isoformat()
+    given = urlencode({"breakdown": breakdown, "since": since, "format": "JSONEachRow"})
+    rows = [json.loads(line) for line in asked(told, "GET", f"/v1/queries/funnel?{given}").splitlines()]
+    shown = page.locator("#answers tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].slice(0, 4).map(cell => cell.textContent))"
+    )
+    assert shown == [
+        [row["part"] or "none", str(row["step"]), row["name"], str(row["people"])] for row in rows
+    ]
+    label = page.locator(".chart").get_attribute("aria-label") or ""
+    part = (rows[0]["part"] or "none")[:13]
+    assert label.startswith(part)
+    assert f" · {rows[0]['name']}: {rows[0]['people']} " in label
+    assert page.locator("main img, main script, svg foreignObject").count() == 0
+
+
 def test_the_library_of_the_charts_is_fetched_when_a_question_is_opened(
     page: Page, told: CollectorProcess
 ) -> None:

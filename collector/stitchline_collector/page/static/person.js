@@ -7,14 +7,16 @@ import { scrolling, table } from "./table.js";
 import { count, many } from "./words.js";
 
 const EVENTS = 500;
-const DAYS = 30;
-const PEOPLE = `SELECT toString(person_id) AS id, uniqExactIf(device.id, device.id != '') AS devices, count() AS events,
-    arraySort(groupUniqArrayIf(channel, channel != '')) AS channels, argMaxIf(stage, occurred_at, stage != '') AS stage,
+const SHOWN = 12;
+// The shortest range with enough people is read: of ten million events over three months, a day takes 0.15 s and 30 days 1.6 s.
+const RANGES = [[1, "day"], [7, "7 days"], [30, "30 days"]];
+const people = days => `SELECT toString(person_id) AS id, uniqExactIf(device.id, device.id != '') AS devices, count() AS events,
+    arraySort(groupUniqArrayIf(channel, channel != '')) AS channels, argMaxIf(stage, (occurred_at, seq, UUIDToNum(event_id)), stage != '') AS stage,
     formatDateTime(max(occurred_at), '%Y-%m-%d %H:%i') AS last_seen,
     arraySort(one -> (NOT startsWith(one, 'user:'), one), groupUniqArrayArray(20)(arrayMap((namespace, value) -> concat(namespace, ':', value),
         mapKeys(identifiers), mapValues(identifiers)))) AS known
-  FROM person_events WHERE person_id != 0 AND occurred_at >= now() - INTERVAL ${DAYS} DAY
-  GROUP BY person_id ORDER BY devices DESC, events DESC LIMIT 12`;
+  FROM person_events WHERE person_id != 0 AND occurred_at >= now() - INTERVAL ${days} DAY
+  GROUP BY person_id ORDER BY devices DESC, events DESC LIMIT ${SHOWN}`;
 let search = 0;
 
 export function start() {
@@ -51,15 +53,21 @@ async function show(content) {
   }
   if (ours !== search) return;
   byId("found").replaceChildren(...shown);
+  byId("person-said").textContent = shown[0].textContent;
   byId("found").removeAttribute("aria-busy");
 }
 
 const choose = () => show(async () => {
   byId("others").hidden = true;
-  const answer = await (await ask("/v1/sql", { method: "POST", body: PEOPLE })).json();
-  if (!answer.data.length) return [make("p", { class: "empty" }, `Nobody was seen in the last ${DAYS} days. Send an event, or find somebody by an identifier.`)];
+  let answer, range;
+  for (const [days, words] of RANGES) {
+    range = words;
+    answer = await (await ask("/v1/sql", { method: "POST", body: people(days) })).json();
+    if (answer.data.length === SHOWN) break;
+  }
+  if (!answer.data.length) return [make("p", { class: "empty" }, `Nobody was seen in the last ${range}. Send an event, or find somebody by an identifier.`)];
   return [
-    make("h3", {}, `On most devices in the last ${DAYS} days`),
+    make("h3", {}, `On most devices in the last ${range}`),
     scrolling("People", table([
       ["person", row => link("person", row.id, row.known[0] ?? `person ${row.id.slice(-6)}`)],
       ["devices", row => count(row.devices)], ["channels", row => row.channels.join(", ")], ["stage", row => row.stage],

@@ -130,7 +130,7 @@ async function figure(question, values, side, all) {
   const picture = await question.picture(side, all, values);
   const numbers = make("details", {},
     make("summary", {}, `Numbers as a table (${side.rows.length} ${side.rows.length === 1 ? "row" : "rows"})`),
-    scrolling(`${question.title}, ${side.title}: numbers`, table(question.columns(side), side.rows)));
+    scrolling(`${question.title}, ${side.title}: numbers`, table(question.columns(side, values), side.rows)));
   return make("figure", { "data-side": side.name }, caption, scrolling(`${question.title}, ${side.title}: chart`, picture), numbers);
 }
 
