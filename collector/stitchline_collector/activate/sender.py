@@ -25,7 +25,7 @@ from .webhooks import Webhook, signature
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 300.0
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
-_CONSENT_HOLDS_S = 5.0  # a message as young as that was made from what is known now
+_CONSENT_HOLDS_S = 5.0  # a message as young as that, sent for the first time, was made from what is known now
 _AT_ONCE = 8  # requests to one webhook
 log = Log(__name__)
 
@@ -106,7 +106,9 @@ class Sender:
         webhook, attempts = self._webhooks.get(message.webhook), 0
         while webhook is not None:
             async with self._turns[webhook.name]:
-                error, wait_s, is_withdrawn = await self._attempt_if_agreed(webhook, message)
+                error, wait_s, is_withdrawn = await self._attempt_if_agreed(
+                    webhook, message, again=attempts > 0
+                )
             if is_withdrawn:
                 self.withdrawn[webhook.name] += 1
                 await asyncio.to_thread(self._outbox.taken, message.id)
@@ -132,8 +134,10 @@ class Sender:
         )
         await asyncio.to_thread(self._outbox.bury, replace(message, error=why))
 
-    async def _attempt_if_agreed(self, webhook: Webhook, message: Message) -> tuple[str, float, bool]:
-        if time.time() > message.created_at + _CONSENT_HOLDS_S:
+    async def _attempt_if_agreed(
+        self, webhook: Webhook, message: Message, *, again: bool
+    ) -> tuple[str, float, bool]:
+        if again or message.revived_at or time.time() > message.created_at + _CONSENT_HOLDS_S:
             try:
                 if not await self._still_agrees(message):
                     return "", 0.0, True
