@@ -2,7 +2,7 @@
 -- By which channels, sources or campaigns, in which order, people came to a conversion, and the paths that led to none.
 -- parameters: conversion String = , to_stage String = purchase, by String = channel, lookback_s UInt32 = 2592000, half_life_s UInt32 = 604800, top UInt32 = 100, since String = 1970-01-01, until String = 2100-01-01, stitched UInt8 = 1
 -- returns: path Array(String), converted UInt8, people UInt64, paths UInt64, p50_s Float64, p90_s Float64, time_decay Array(Float64)
--- reads: journey_events
+-- reads: words_of, journey_events
 --
 -- A conversion: an event named `conversion`, or that reaches the milestone of that name; empty: coming to the stage `to_stage` from another
 -- or from none. Its path: the touches before it, since the person's conversion before and within `lookback_s`. What comes after a person's
@@ -11,8 +11,7 @@
 -- time_decay: conversions by touch, each touch worth half of one `half_life_s` later. `since` is about the ends: touches are read from
 -- `lookback_s` before it.
 WITH
-    (channel, source, campaign) -> multiIf({by:String} = 'channel', channel, {by:String} = 'source', source, campaign) AS touched,
-    (SELECT arrayFilter(one -> one != '', groupUniqArray(touched(toString(channel), toString(campaign_source), toString(campaign_name)))) FROM journey_events) AS words
+    (SELECT groupArray(word) FROM words_of(kind = if({by:String} IN ('source', 'campaign'), {by:String}, 'channel'))) AS words
 SELECT
     arrayMap(word -> words[word], way) AS path,
     converted,
@@ -28,13 +27,13 @@ FROM
         toUInt8(part[-1] % 2) AS converted,
         -- Milliseconds, from here on; words beside them.
         arrayFilter(one -> toUInt32(one) > 1 AND toUInt32(one) % 2 = 0, part) AS all_touches,
-        toInt64(bitShiftRight(if(converted, part[-1], all_touches[-1]), 208)) AS end_ms,
-        arrayFilter(one -> end_ms - toInt64(bitShiftRight(one, 208)) <= toInt64({lookback_s:UInt32}) * 1000, all_touches) AS near,
+        toInt64(bitShiftRight(if(converted, part[-1], all_touches[-1]), 32)) AS end_ms,
+        arrayFilter(one -> end_ms - toInt64(bitShiftRight(one, 32)) <= toInt64({lookback_s:UInt32}) * 1000, all_touches) AS near,
         arrayMap(one -> intDiv(toUInt32(one), 2), near) AS near_words,
         arrayFilter((one, word, next) -> word != next, near, near_words, arrayResize(arrayPopFront(near_words), length(near_words))) AS touches,
         arrayMap(one -> intDiv(toUInt32(one), 2), touches) AS way,
-        arrayMap(one -> toInt64(bitShiftRight(one, 208)), touches) AS times,
-        if(empty(near), 0, end_ms - toInt64(bitShiftRight(near[1], 208))) AS took_ms,
+        arrayMap(one -> toInt64(bitShiftRight(one, 32)), touches) AS times,
+        if(empty(near), 0, end_ms - toInt64(bitShiftRight(near[1], 32))) AS took_ms,
         -- Counted from the last touch, so that it is never nothing by nothing.
         arrayMap(time -> exp2((time - times[-1]) / 1000 / {half_life_s:UInt32}), times) AS weights,
         arraySum(weights) AS weights_sum
@@ -45,9 +44,9 @@ FROM
             arraySort(groupArray(turn + word * 4 + mark)) AS events,
             -- What each event is: 0 without a stage, 1 in another stage, 2 what converts; and what was before it.
             arrayMap(one -> toUInt32(one) % 4, arrayFill(one -> toUInt32(one) % 4 > 0, events)) AS marks,
-            -- A turn with the word, and 1 for what is a conversion.
+            -- Milliseconds with the word, and 1 for what is a conversion.
             arrayMap(
-                (one, before) -> bitShiftLeft(bitShiftRight(one, 32), 32) + intDiv(toUInt32(one), 4) * 2
+                (one, before) -> toInt128(bitShiftLeft(bitShiftRight(one, 208), 32)) + intDiv(toUInt32(one), 4) * 2
                     + (toUInt32(one) % 4 = 2 AND (before != 2 OR {conversion:String} != '')),
                 events, arrayPushFront(arrayPopBack(marks), 0)) AS steps
         FROM
@@ -55,7 +54,7 @@ FROM
             SELECT
                 if({stitched:UInt8} = 1, person_id, device_node) AS who,
                 turn,
-                toUInt32(transform(touched(toString(channel), toString(campaign_source), toString(campaign_name)), words, arrayEnumerate(words), 0)) AS word,
+                toUInt32(transform(multiIf({by:String} = 'channel', channel, {by:String} = 'source', campaign_source, campaign_name), words, arrayEnumerate(words), 0)) AS word,
                 if({conversion:String} = '', (journey_stage != '') + (journey_stage = {to_stage:String}),
                     2 * (name = {conversion:String} OR has(milestones, {conversion:String}))) AS mark
             FROM journey_events

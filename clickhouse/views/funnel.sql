@@ -15,7 +15,7 @@ WITH parts AS
             quantilesExactForEach(0.5, 0.9)(arrayMap((one, before) -> (toUnixTimestamp64Milli(one) - toUnixTimestamp64Milli(before)) / 1000,
                 arrayPopFront(times), arrayPopBack(times))) AS gaps
         FROM funnel_ways(by = {by:String}, steps = {steps:Array(String)}, order = {order:String}, window_s = {window_s:UInt32},
-            breakdown = {breakdown:String}, since = {since:String}, until = {until:String}, stitched = {stitched:UInt8})
+            breakdown = {breakdown:String}, left_to = '', since = {since:String}, until = {until:String}, stitched = {stitched:UInt8})
         GROUP BY part
     )
 SELECT

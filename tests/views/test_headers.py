@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
 PLACEHOLDER = re.compile(r"\{(\w+):([^}]+)\}")
-OF_NO_PERSONS = {"data_quality"}
+OF_NO_PERSONS = {"data_quality", "words_of"}
 DOCS = Path(__file__).parents[2] / "docs" / "analysts.md"
 
 

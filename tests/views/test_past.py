@@ -49,7 +49,7 @@ def test_every_view_is_asked_as_of_a_past_moment_with_the_answer_of_then(engine:
 
 
 def test_all_views_about_people_have_a_past_but_the_one_of_a_single_person() -> None:
-    assert set(views()) - set(WITH_PAST) == {"timeline", "data_quality"}
+    assert set(views()) - set(WITH_PAST) == {"timeline", "data_quality", "words_of"}
     for name in WITH_PAST:
         assert not re.search(
             r"\bFROM (journey_events|funnel_ways|attribution_paths)\b(?!_asof)", of_then(views()[name].sql)
