@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stitchline_collector.journeys.definition import parse
+from stitchline_collector.journeys.definition import read
 from tests.clickhouse_server import free_port
 
 PAGE = (Path(__file__).parents[1] / "docs" / "analysts.md").read_text()
@@ -90,7 +90,7 @@ def test_every_statement_of_the_page_can_be_asked(analyst: Analyst, statement: s
 
 def test_the_definition_on_the_page_is_one() -> None:
     (text,) = [code for kind, code in BLOCKS if kind == "toml"]
-    assert [one.name for one in parse(text).milestones] == ["first_view", "big_order"]
+    assert [one.name for one in read(text).milestones] == ["first_view", "big_order"]
 
 
 def test_the_demo_answers_which_pair_hands_over_and_what_stitching_changed(analyst: Analyst) -> None:
