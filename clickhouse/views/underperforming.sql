@@ -15,7 +15,7 @@ WITH
     (SELECT arrayMap(one -> toString(one.2), arraySort(groupArray((position, stage)))) FROM journey_stages) AS known,
     (channel, device_type, source, campaign, content, url) -> multiIf(
         {by:String} = 'channel', channel, {by:String} = 'device', device_type, {by:String} = 'source', source,
-        {by:String} = 'campaign', campaign, {by:String} = 'content', content, cutQueryStringAndFragment(url)) AS named,
+        {by:String} = 'campaign', campaign, {by:String} = 'content', content, cutQueryString(cutFragment(url))) AS named,
     (SELECT arrayFilter(one -> one != '', groupUniqArray(named(toString(channel), toString(device_type), toString(campaign_source),
         toString(campaign_name), toString(campaign.content), page.url))) FROM journey_events) AS words,
     counted AS

@@ -87,7 +87,15 @@ def towns(draw: st.DrawFn, people: int = 10, events: int = 80, moments: int = 8)
         content=st.sampled_from(["", "banner", "film"]),
         country=st.sampled_from(["", "GB", "DE"]),
         offer=st.sampled_from(["", "", "gold", "silver"]),
-        url=st.sampled_from(["", "https://s.example/a", "https://s.example/a?b=1", "https://s.example/b#c"]),
+        url=st.sampled_from(
+            [
+                "",
+                "https://s.example/a",
+                "https://s.example/a?b=1",
+                "https://s.example/b#c",
+                "https://s.example/b#c?d",
+            ]
+        ),
     )
     happened = draw(st.lists(one, min_size=number, max_size=number))
     return [replace(event, made=place) for event, place in zip(happened, made, strict=True)]
