@@ -137,7 +137,7 @@ def _table(samples: list[Sample], rate: float, seconds: int) -> Table:
             f"{(last.cpu_s - first.cpu_s) / (last.loaded - first.loaded) * 1e6:.0f}",
         ]
         rows.append(row)
-    columns = ["time", "accepted/s", "loaded/s", "spooled", "spool MB", "RSS MB", "cores", "CPU us/event"]
+    columns = ["time", "accepted/s", "loaded/s", "spooled", "spool MB", "RSS MB", "cores", "us/event"]
     return Table(f"{rate:,.0f} events/s offered to one collector, ClickHouse embedded", columns, rows)
 
 

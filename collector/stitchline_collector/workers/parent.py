@@ -160,10 +160,15 @@ class Parent:
 
     def _start_all(self) -> None:
         """Start the loader, which opens ClickHouse or cannot, and then the workers."""
-        for children in (self._children[:1], self._children[1:]):
+        loader, workers = self._children[:1], self._children[1:]
+        for children in (loader, workers):
             waiting = {self._fork(child): child for child in children}
             while waiting and not self._stop:
-                for ready_r in select.select(list(waiting), [], [], _TICK_S)[0]:
+                ready = select.select(list(waiting), [], [], _TICK_S)[0]
+                # The loader may take its time: it brings the schema up to date.
+                if not ready and children is workers:
+                    self._end_hung(_TICK_S)
+                for ready_r in ready:
                     child = waiting.pop(ready_r)
                     if not os.read(ready_r, 1):
                         code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
