@@ -145,6 +145,20 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     several.sql_until("SELECT count() FROM events", [[21]], WITHIN_S)
 
 
+def test_a_worker_that_hangs_while_it_starts_is_started_again(
+    collector: Callable[..., CollectorProcess],
+) -> None:
+    several = collector("--workers", "2", env={"STITCHLINE_HANG_TIMEOUT_S": "5"}, start=False)
+    several.start(until_ready=False)
+    wait_for(lambda: "worker 1" in processes(several), "worker 1 is there")
+    pid = processes(several)["worker 1"]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: processes(several)["worker 1"] != pid, "worker 1 is started again")
+    assert f"worker 1, process {pid}, hangs" in several.log()
+    several.send(event())
+    several.sql_until("SELECT count() FROM events", [[1]], WITHIN_S)
+
+
 def test_workers_take_events_while_the_loader_stands_still(
     collector: Callable[..., CollectorProcess],
 ) -> None:

@@ -33,7 +33,9 @@ _KEPT_HEX = 32  # 128 bits: no two of 10^15 addresses meet by chance
 _STORED = re.compile(
     rf"(?:([1-9][0-9]*)\.)?[0-9a-f]{{{_KEPT_HEX}}}"
 )  # from the second key on, which one: `2.0f3a...`
-_MOST_OLDER = 10_000
+_MOST_OLDER = (
+    100_000  # contacts, more than a batch holds; 250 bytes each, and only where there are several keys
+)
 _BLOCK_BYTES = 64
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
@@ -129,9 +131,12 @@ class Contacts:
         for number, step in enumerate(self._steps[1:], 2):
             older.append(value)
             value = f"{number}.{step(value)}"
-        if len(self._older) >= _MOST_OLDER:
-            self._older.clear()
+        self._older.pop(
+            value, None
+        )  # to the end again: those of this batch are asked about when all of it is hashed
         self._older[value] = tuple(older)
+        if len(self._older) > _MOST_OLDER:
+            del self._older[next(iter(self._older))]
         return value
 
     def _hash(self, given: dict[str, str], known: _Known) -> None:

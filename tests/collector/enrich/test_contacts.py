@@ -96,3 +96,15 @@ def test_what_another_number_of_keys_made_or_nobody_did_is_not_renewed() -> None
     assert Contacts([b"b", b"a"]).renewed(three) == ""
     assert Contacts([b"b", b"a"]).renewed("anna@example.com") == ""
     assert not Contacts(b"a").is_older("user", "0" * 32)
+
+
+def test_what_a_batch_holds_is_known_under_older_keys_however_many_came_before() -> None:
+    keyed = Contacts([b"the newest key", b"the first key"])
+    again = keyed.stored("email", "anna@example.com")
+    for number in range(97_999):
+        keyed.stored("email", f"{number:064x}")
+    batch = [keyed.stored("email", f"{number}@example.com") for number in range(4_000)]
+    batch.append(keyed.stored("email", "anna@example.com"))
+
+    assert again == batch[-1]
+    assert all(keyed.others(value) for value in batch)
