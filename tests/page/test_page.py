@@ -7,6 +7,7 @@ import re
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -38,6 +39,15 @@ def is_one_person(service: CollectorProcess, user: str, events: int) -> None:
         " OR identifiers['user'] = '" + user.replace("'", "''") + "'",
         [[events]],
     )
+
+
+def has_evidence(service: CollectorProcess, user: str, edges: int) -> None:
+    """Wait until the evidence of a user is written down, which is a moment after the events are found."""
+    path = f"/v1/identity/evidence/user/{quote(user, safe='')}"
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while len(json.loads(asked(service, "GET", path, missing=b'{"edges": []}'))["edges"]) < edges:
+        assert time.monotonic() < deadline, f"no {edges} edges of {user}"
+        time.sleep(0.05)
 
 
 def test_the_key_of_a_link_is_taken_out_of_the_address_and_events_appear_also_after_a_restart(
@@ -140,18 +150,7 @@ def test_the_evidence_is_a_graph_with_what_was_refused_dashed_and_its_rule(
             "device": {"id": "graph-atm", "type": "atm"},
         },
     )
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    # The evidence is written down a moment after the events are found.
-    while (
-        len(
-            json.loads(asked(service, "GET", "/v1/identity/evidence/user/grapher", missing=b'{"edges": []}'))[
-                "edges"
-            ]
-        )
-        < 2
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    has_evidence(service, "grapher", 2)
     page.goto(f"{service.url}/#key={READ_KEY}&who=user:grapher")
     expect(page.locator("#found .node")).to_have_count(3, timeout=PATIENCE_MS)
     expect(page.locator("#found .node.other")).to_have_count(1)
@@ -192,6 +191,7 @@ def test_markup_in_what_an_event_says_stays_text(page: Page, service: CollectorP
         )
     )
     is_one_person(service, HOSTILE, 1)
+    has_evidence(service, HOSTILE, 1)
     page.goto(f"{service.url}/#key={READ_KEY}")
     expect(page.locator("#events .name", has_text=HOSTILE)).to_be_visible(timeout=PATIENCE_MS)
     page.locator("nav a", has_text="Person").click()
