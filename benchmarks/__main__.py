@@ -25,6 +25,7 @@ from benchmarks import (
     steps,
     sustained,
     views,
+    workers,
 )
 from benchmarks.processes import Failed
 from benchmarks.results import Finding, Run
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Run], Finding]] = {
     "dialects": dialects.measure,
     "steps": steps.measure,
     "overload": overload.measure,
+    "workers": workers.measure,
 }
 
 BUSY = 0.3  # load average of a minute above which the machine is not quiet
