@@ -108,7 +108,7 @@ _WHY = {
     "413": "too large, also after inflating",
     "415": "unknown Content-Encoding",
     "429": "over the rate of the key or of the address; see Retry-After",
-    "501": "not on a cluster yet",
+    "501": "not on a cluster with replicas yet",
     "503": "not now; see Retry-After",
 }
 

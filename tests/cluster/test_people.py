@@ -18,11 +18,11 @@ def _ask(collector: CollectorProcess, path: str) -> dict[str, Any]:
     return dict(json.loads(body))
 
 
-def _devices_of_different_shards(dsn: str) -> tuple[str, str]:
+def devices_of_different_shards(dsn: str, prefix: str = "device") -> tuple[str, str]:
     """Ask the door itself where a device belongs."""
     with Engine.open(dsn) as engine:
         session = engine.session()
-        names = [f"device-{number}" for number in range(20)]
+        names = [f"{prefix}-{number}" for number in range(20)]
         rows = session.query(
             "SELECT name, sipHash64(name) % 2 FROM (SELECT arrayJoin({names:Array(String)}) AS name)",
             {"names": names},
@@ -35,7 +35,7 @@ def _devices_of_different_shards(dsn: str) -> tuple[str, str]:
 def test_devices_on_different_shards_become_one_person_with_reasons(
     collector: Callable[..., CollectorProcess], dsn: str
 ) -> None:
-    phone, laptop = _devices_of_different_shards(dsn)
+    phone, laptop = devices_of_different_shards(dsn)
     running = collector()
     for device, kind in ((phone, "phone"), (laptop, "desktop")):
         running.send(
@@ -74,13 +74,3 @@ def test_a_rebuild_over_both_shards_finds_the_same_persons(
         assert time.monotonic() < deadline, running.log()
         time.sleep(0.05)
     assert running.sql("SELECT uniqExact(person_id), count() FROM person_events") == before
-
-
-def test_an_erasure_is_refused_before_anything_is_changed(collector: Callable[..., CollectorProcess]) -> None:
-    running = collector()
-    running.send({"type": "identify", "name": "", "identifiers": {"user": "ada"}}, device={"id": "phone"})
-    running.sql_until("SELECT count() FROM identifiers", [[2]])
-    status, _, body = running.request("DELETE", "/v1/people/user/ada")
-    assert (status, b"a cluster's shards cannot be erased from yet" in body) == (501, True)
-    running.send({"type": "track", "name": "later", "identifiers": {"user": "ada"}}, device={"id": "phone"})
-    running.sql_until("SELECT count() FROM events", [[2]])

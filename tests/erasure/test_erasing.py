@@ -1,4 +1,4 @@
-"""Somebody is erased from a real collector, on both engines."""
+"""Somebody is erased from a real collector, on both engines and from two shards."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from tests.processes import CollectorProcess
 
 
-def engine_folder(dsn: str, request: pytest.FixtureRequest) -> Path:
-    if dsn.startswith("chdb://"):
+def engine_folder(dsn: str, flavour: str, request: pytest.FixtureRequest) -> Path:
+    """The data folder of ClickHouse; of a cluster, one with those of all shards in it."""
+    if flavour == "embedded":
         return Path(dsn.removeprefix("chdb://"))
-    return Path(request.getfixturevalue("databases")) / "server"
+    return Path(request.getfixturevalue("databases")) / flavour
 
 
 def test_nothing_of_somebody_erased_is_left_and_everybody_else_is_as_before(
-    collector: Callable[..., CollectorProcess], dsn: str, request: pytest.FixtureRequest
+    collector: Callable[..., CollectorProcess], dsn: str, flavour: str, request: pytest.FixtureRequest
 ) -> None:
     process = collector()
     town = Town(process)
     town.happen()
-    folders = [process.data, engine_folder(dsn, request)]
+    folders = [process.data, engine_folder(dsn, flavour, request)]
     hashed = process.sql("SELECT value FROM identity_nodes WHERE namespace = 'email'")[0][0]
     nodes = town.nodes()
     before = {event_id: rest for event_id, *rest in town.persons()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stitchline_collector.cluster import LOCAL
 from stitchline_collector.erasure.places import IMPERSONAL, PLACES, WORKING, tables
+from stitchline_collector.stitch import Desk
 from stitchline_collector.stitch.rebuild import _TABLES
 
 if TYPE_CHECKING:
@@ -25,16 +27,19 @@ _TELLING = (
 
 
 def test_every_table_is_either_emptied_or_tells_of_nobody(engine: Engine) -> None:
-    session = engine.session()
-    rows = session.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() "
-        "AND engine NOT IN ('View', 'MaterializedView', 'Dictionary')"
-    )
-    session.close()
+    stored = set()
+    for number in range(engine.shards):
+        session = engine.session(shard=number)
+        rows = session.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() "
+            "AND engine NOT IN ('View', 'MaterializedView', 'Dictionary', 'Distributed')"
+        )
+        session.close()
+        stored |= {str(name).removesuffix(LOCAL) for (name,) in rows}
     known = {*tables(), *IMPERSONAL}
-    unknown = {name for (name,) in rows} - known - set(WORKING) - set(_TABLES)
+    unknown = stored - known - set(WORKING) - set(_TABLES)
     assert unknown == set(), "put it into erasure/places.py: into PLACES, or into IMPERSONAL with the reason"
-    assert known <= {name for (name,) in rows}
+    assert known <= stored
 
 
 def test_what_tells_of_nobody_has_no_column_that_could(engine: Engine) -> None:
@@ -48,12 +53,14 @@ def test_what_tells_of_nobody_has_no_column_that_could(engine: Engine) -> None:
 
 
 def test_a_place_is_named_once_and_its_table_holds_what_it_asks_for(engine: Engine) -> None:
-    session = engine.session()
+    desk = Desk(engine)
     for name, columns in WORKING.items():
-        session.command(f"CREATE TABLE {name} ({columns}) ENGINE = Memory")
-    counted = [
-        session.query(f"SELECT count() FROM {place.table} WHERE {place.condition}")[0][0] for place in PLACES
-    ]
-    session.close()
+        desk.shards.run(f"CREATE TABLE {name} ({columns}) ENGINE = Memory")
+    counted = {
+        session.query(f"SELECT count() FROM {table} WHERE {place.condition}")[0][0]
+        for place in PLACES
+        for session, table in desk.shards.of(place.table)
+    }
+    desk.close()
     assert len({place.name for place in PLACES}) == len(PLACES)
-    assert counted == [0] * len(PLACES)
+    assert counted == {0}

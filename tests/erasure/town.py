@@ -90,9 +90,10 @@ class Town:
         )
 
     def tables(self) -> dict[str, str]:
-        """All that stands in each table, as text."""
+        """All that stands in each table, as text; of a cluster through the doors to all shards too."""
         names = self.collector.sql(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name"
+            "SELECT name FROM system.tables WHERE database = currentDatabase() "
+            "AND (engine LIKE '%MergeTree' OR engine = 'Distributed') ORDER BY name"
         )
         found = {}
         for (name,) in names:

@@ -64,8 +64,8 @@ def event(
     }
 
 
-def load(engine: Engine, events: Iterable[dict[str, Any]], token: str = "") -> None:
-    """Insert as the loader does."""
+def load(engine: Engine, events: Iterable[dict[str, Any]], token: str = "", *, waits: bool = True) -> None:
+    """Insert as the loader does; or, on a cluster, without waiting until each shard has its rows."""
     session = engine.session()
     rows = [[happened[column] for column in EVENT_COLUMNS] for happened in events]
     body = zstd.compress(msgspec.json.Encoder().encode_lines(rows))
@@ -79,6 +79,7 @@ def load(engine: Engine, events: Iterable[dict[str, Any]], token: str = "") -> N
             "date_time_input_format": "best_effort",
             "deduplicate_blocks_in_dependent_materialized_views": 1,
             "insert_deduplication_token": token or uuid.uuid4().hex,
+            **({} if waits else {"distributed_foreground_insert": 0}),
         },
     )
     session.close()

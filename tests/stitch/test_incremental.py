@@ -377,7 +377,8 @@ def test_a_stitcher_goes_on_when_clickhouse_comes_back(engine: Engine) -> None:
 
     class Away:
         embedded = engine.embedded
-        cluster, others_by_hand, reload = engine.cluster, engine.others_by_hand, staticmethod(engine.reload)
+        cluster, shards, others_by_hand = engine.cluster, engine.shards, engine.others_by_hand
+        reload = staticmethod(engine.reload)
 
         def session(self, **which: Any) -> Any:
             for error in calls:

@@ -13,6 +13,7 @@ from stitchline_collector.engine.errors import (
 )
 from stitchline_collector.engine.reader import Reader, ReadLimits
 from stitchline_collector.engine.session import Rows, Session
+from stitchline_collector.engine.shards import Shards
 
 __all__ = [
     "DATA_ERRORS",
@@ -26,4 +27,5 @@ __all__ = [
     "Reader",
     "Rows",
     "Session",
+    "Shards",
 ]

@@ -34,7 +34,7 @@ from .mending import mend
 from .places import PLACES, proof
 from .subject import Subject, find
 
-_LEASE_MS = 60_000  # renewed before each place; after a crash stitching rests for so long
+_LEASE_MS = 60_000  # renewed before each change; after a crash stitching rests for so long
 _FILES = ("outbox", "dead_letters")
 log = Log(__name__)
 
@@ -75,8 +75,8 @@ class Erasure(msgspec.Struct, frozen=True):
     places: list[Receipt]
 
 
-class OnCluster(Exception):
-    """The events lie on several servers, from which nobody can be erased yet."""
+class OnReplicas(Exception):
+    """Each shard is several servers, from which nobody can be erased yet."""
 
 
 class Erasing:
@@ -116,7 +116,7 @@ class Erasing:
 
         Raises, through the future:
             SharedByMany: it belongs to nobody.
-            OnCluster: nothing was erased.
+            OnReplicas: nothing was erased.
             EngineError, Standby: not now.
             OSError: the data folder cannot be written.
         """
@@ -134,8 +134,8 @@ class Erasing:
         return self._between_rounds(lambda desk: self._export(desk, who))
 
     def _erase(self, desk: Desk, who: Asked) -> Erasure:
-        if desk.is_cluster:  # before anything is noted: it could not be carried out
-            raise OnCluster
+        if desk.is_replicated:  # before anything is noted: it could not be carried out
+            raise OnReplicas
         with long_lease(desk):
             self.finish_pending(desk)
             subject = find(desk.session, who)
@@ -186,7 +186,7 @@ class Erasing:
         return _erasure(request, subject, len(pairs) + len(subject.sessions))
 
     def _empty(self, desk: Desk, request: Request, subject: Subject) -> None:
-        ground = Ground(desk.session, subject, self._stored)
+        ground = Ground(desk.shards, subject, self._stored)
         with ground.staked():
             for place in PLACES:
                 self._note(request, place.name, ground.count(place))
@@ -194,9 +194,7 @@ class Erasing:
             if any(request.found.get(place.name) for place in PLACES):
                 with ground.at_once():
                     for place in PLACES:
-                        desk.lease.prolong(_LEASE_MS)
-                        if ground.count(place):
-                            ground.empty(place)
+                        ground.empty(place, lambda: desk.lease.prolong(_LEASE_MS))
                     mend(desk, subject)
                     ground.sweep()
             request.left = {place.name: ground.count(place) for place in PLACES}
@@ -216,7 +214,7 @@ class Erasing:
 
     def _export(self, desk: Desk, who: Asked) -> list[str]:
         subject = find(desk.session, who)
-        ground = Ground(desk.session, subject, self._stored)
+        ground = Ground(desk.shards, subject, self._stored)
         lines = []
         with ground.staked():
             for place in PLACES:

@@ -19,7 +19,7 @@ from ..receive.events import key_of
 from ..receive.refusals import Refusal, unavailable, unknown_key
 from ..stitch import Standby
 from ..suppression import Suppressions
-from .erasing import Erasing, OnCluster
+from .erasing import Erasing, OnReplicas
 from .subject import SharedByMany
 
 Handler = Callable[[web.Request, Asked], Awaitable[web.Response]]
@@ -107,8 +107,8 @@ class ErasureRoutes:
                 return refusal.response()
             except SharedByMany:
                 return _shared(request).response()
-            except OnCluster:
-                return _on_cluster().response()
+            except OnReplicas:
+                return _on_replicas().response()
             except Standby as standby:
                 return Refusal(409, str(standby), "ask the collector that stitches").response()
             except (EngineError, OSError) as error:
@@ -129,10 +129,10 @@ class ErasureRoutes:
         return who
 
 
-def _on_cluster() -> Refusal:
+def _on_replicas() -> Refusal:
     return Refusal(
         501,
-        "nothing was erased: a cluster's shards cannot be erased from yet",
+        "nothing was erased: of a cluster with replicas nobody can be erased yet",
         "asking again changes nothing; see the end of docs/privacy.md",
     )
 

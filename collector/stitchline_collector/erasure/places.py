@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+PREFIX = "subject_"
 NODES_TABLE = "subject_nodes"
 EVENTS_TABLE = "subject_events"
 FAILURES_TABLE = "subject_failures"
@@ -204,4 +205,4 @@ def proof(place: Place, nodes: list[int], devices: list[str]) -> str:
     condition = condition.replace(f"event_id IN (SELECT event_id FROM {EVENTS_TABLE}) OR ", "")
     condition = condition.replace(_DEVICES, f"({quoted or repr('')})").replace(_NODES, numbers)
     condition = condition.replace(f"(SELECT groupArray(node) FROM {NODES_TABLE})", f"[{numbers[1:-1]}]")
-    return "" if "subject_" in condition else f"SELECT count() FROM {place.table} WHERE {condition}"
+    return "" if PREFIX in condition else f"SELECT count() FROM {place.table} WHERE {condition}"

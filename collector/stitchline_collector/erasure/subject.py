@@ -54,10 +54,10 @@ SELECT DISTINCT session_node, device_node FROM identity_sessions WHERE hasAny(ow
 # What was done on a shared device is found by the device, what somebody said of themselves by its node.
 EVENTS = """
 SELECT {columns}
-FROM person_events_by_device
+FROM {events}
 WHERE (toYYYYMMDD(device_time), device_id) IN (
         SELECT arrayJoin([toYYYYMMDD(YYYYMMDDToDate32(day) - 1), day, toYYYYMMDD(YYYYMMDDToDate32(day) + 1)]), device_id
-        FROM identity_visits WHERE node IN {nodes})
+        FROM {visits} WHERE node IN {nodes})
     AND person_id IN {persons}
 """
 
@@ -135,7 +135,13 @@ def find(session: Session, who: Asked) -> Subject:
     subject.owned = [(one, device) for one, device in _rows(session, _SESSIONS, subject.nodes)]
     own = {value for namespace, value, _ in subject.identifiers if namespace == DEVICE}
     done = _rows(
-        session, EVENTS, subject.sources, columns="DISTINCT device_id, session_id", persons=array([person])
+        session,
+        EVENTS,
+        subject.sources,
+        columns="DISTINCT device_id, session_id",
+        events="person_events_by_device",
+        visits="identity_visits",
+        persons=array([person]),
     )
     subject.sessions = sorted((device, one) for device, one in done if device and one and device not in own)
     return subject

@@ -85,13 +85,14 @@ class Withdrawal(NamedTuple):
 
 def hear(engine: Engine, *, wanted: bool) -> None:
     """Have the queue filled from now on; or emptied, and filled no more."""
-    if wanted and engine.cluster is None:
+    is_replicated = engine.cluster is not None and engine.cluster.replicated
+    if wanted and not is_replicated:
         run_everywhere(engine, [_FEED.format(database=engine.database)])
         return
     if wanted:
         log.error(
-            "erase_on_withdrawal: nobody can be erased from a cluster yet: withdrawals are recorded only",
-            event="withdrawals_on_cluster",
+            "erase_on_withdrawal: nobody can be erased from a cluster with replicas yet: withdrawals are recorded only",
+            event="withdrawals_on_replicas",
         )
     run_everywhere(engine, [f"DROP VIEW IF EXISTS {engine.database}.withdrawals_feed"])
     session = engine.session()

@@ -1,11 +1,11 @@
-"""What a stitcher works with: one session, and all that reads and writes the evidence through it.
+"""What a stitcher works with: its sessions, and all that reads and writes the evidence through them.
 
 Enters: an engine. Leaves: the tools of a round. Guaranteed: what another stitcher may have changed meanwhile is read again.
 """
 
 from __future__ import annotations
 
-from ..engine import Engine, Session
+from ..engine import Engine, Session, Shards
 from .claims import Claims
 from .dictionaries import Dictionaries
 from .force import InForce, RulesInForce
@@ -20,16 +20,20 @@ class Desk:
     """A session and what works with it.
 
     Attributes:
-        is_cluster: events lie on several servers; the session is at the first.
+        is_replicated: each shard is several servers.
+        session: at the first shard.
+        shards: sessions at all; the first is that one.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.is_cluster = engine.cluster is not None
+        self.is_replicated = engine.cluster is not None and engine.cluster.replicated
         self.session: Session = engine.session()
+        others = [engine.session(shard=number) for number in range(1, engine.shards)]
+        self.shards = Shards([self.session, *others], is_cluster=engine.cluster is not None)
         self.inbox = Inbox(self.session)
         self.ledger = Ledger(self.session)
-        self._others = [engine.session(shard=number) for number in engine.others_by_hand]
-        self.dictionaries = Dictionaries(self.session, [self.session, *self._others], engine.reload)
+        by_hand = [self.session, *(self.shards.sessions[number] for number in engine.others_by_hand)]
+        self.dictionaries = Dictionaries(self.session, by_hand, engine.reload)
         self.lease = Lease(self.session, needed=not engine.embedded)
         self.claims = Claims(self.session)
         self.force = RulesInForce(self.session)
@@ -37,8 +41,7 @@ class Desk:
 
     def close(self) -> None:
         """Close its sessions."""
-        for session in (self.session, *self._others):
-            session.close()
+        self.shards.close()
 
     def forget(self) -> None:
         """Take notice that another stitcher is at work, which may change anything."""

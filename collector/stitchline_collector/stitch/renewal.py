@@ -1,10 +1,10 @@
 """Contacts that are stored under older keys, brought under the newest one: in events, evidence and everything made of it.
 
-Enters: a session, and what makes of a stored contact the same one under the newest key. Leaves: tables in which no older one is left of
+Enters: the shards, and what makes of a stored contact the same one under the newest key. Leaves: tables in which no older one is left of
 what was loaded before. Guaranteed: it may be killed at any moment and begun again, because a value says of which generation it is; a
 contact stored in two generations becomes one. Persons are to be decided anew afterwards.
 
-No statement holds a contact or a key: which becomes which stands in tables of the process's memory.
+No statement holds a contact or a key: which becomes which stands in tables of ClickHouse's memory, on each shard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..engine import EngineError, Session
+from ..engine import EngineError, Session, Shards
 from ..logs import Log
 from .rules import IdentityRules
 
@@ -95,17 +95,18 @@ class Renewal:
     """Brings what is stored under the newest key.
 
     Args:
-        session: the stitcher's own.
+        shards: the stitcher's own.
         keyed: the keys.
     """
 
-    def __init__(self, session: Session, keyed: Keyed) -> None:
-        self._session = session
+    def __init__(self, shards: Shards, keyed: Keyed) -> None:
+        self._shards = shards
+        self._home = shards.sessions[0]
         self._keyed = keyed
 
     def is_due(self) -> bool:
         """Whether what was stored before was never brought under this key."""
-        done = max(int(self._session.query("SELECT max(generation) FROM contact_generations")[0][0]), 1)
+        done = max(int(self._home.query("SELECT max(generation) FROM contact_generations")[0][0]), 1)
         if done > self._keyed.generation:
             log.error(
                 "contacts are stored under %(stored)d keys, and contact_key gives %(given)d: who gives an e-mail address now is not met "
@@ -132,10 +133,10 @@ class Renewal:
         with self._working_tables():
             while some := self._take():
                 renewed += some
-                self._renew(prolong)
+                self._renew(some, prolong)
                 for name in _WORKING:
-                    self._session.command(f"TRUNCATE TABLE {name}")
-        self._session.command(
+                    self._shards.run(f"TRUNCATE TABLE {name}")
+        self._home.command(
             "INSERT INTO contact_generations VALUES ({generation:UInt16}, {at:DateTime64(3, 'UTC')})",
             {"generation": self._keyed.generation, "at": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S}"},
         )
@@ -147,8 +148,8 @@ class Renewal:
             )
         return renewed
 
-    def _renew(self, prolong: Callable[[], object]) -> None:
-        """Renew what was noted.
+    def _renew(self, some: int, prolong: Callable[[], object]) -> None:
+        """Renew what was noted, so many contacts.
 
         Events and names last: by them it is found again what is to be renewed, should this be broken off.
         """
@@ -161,6 +162,7 @@ class Renewal:
             prolong()
             self._rename(table, columns)
         self._replace("identity_visits", ("node",))  # of events that were loaded meanwhile
+        self._shards.still_hold(_NAMES, some)
         self._replace(NAMES, ("node",))
 
     @contextlib.contextmanager
@@ -168,7 +170,7 @@ class Renewal:
         self._drop()
         try:
             for name, rest in _WORKING.items():
-                self._session.command(f"CREATE TABLE {name} {rest}")
+                self._shards.run(f"CREATE TABLE {name} {rest}")
             yield
         finally:
             with contextlib.suppress(EngineError):  # in memory they do not last anyway
@@ -176,18 +178,18 @@ class Renewal:
 
     def _drop(self) -> None:
         for name in _WORKING:
-            self._session.command(f"DROP TABLE IF EXISTS {name} SYNC")
+            self._shards.run(f"DROP TABLE IF EXISTS {name} SYNC")
 
     def _take(self) -> int:
         """Note what some older contacts become; returns how many."""
-        older = self._session.query(_OLDER, {"mark": f"{self._keyed.generation}."})
+        older = self._home.query(_OLDER, {"mark": f"{self._keyed.generation}."})
         rows = [(name, value, fresh) for name, value in older if (fresh := self._keyed.renewed(value))]
         if not rows:
             return 0
-        self._session.insert_body(
-            _NAMES, ["namespace", "value", "fresh"], _encode_lines(rows), "JSONCompactEachRow"
-        )
-        self._session.command(
+        body = _encode_lines(rows)
+        for session in self._shards.sessions:
+            session.insert_body(_NAMES, ["namespace", "value", "fresh"], body, "JSONCompactEachRow")
+        self._shards.run(
             f"INSERT INTO {_BECOMES} SELECT sipHash64(namespace, '\\0', value), fresh, sipHash64(namespace, '\\0', fresh) FROM {_NAMES}"
         )
         return len(rows)
@@ -209,17 +211,21 @@ class Renewal:
 
     def _replace(self, table: str, columns: tuple[str, ...]) -> None:
         """Write rows of the old nodes again with the new ones, then take the old rows out."""
+        for session, own in self._shards.of(table):
+            self._replace_on(session, own, columns, is_names=table == NAMES)
+
+    def _replace_on(self, session: Session, table: str, columns: tuple[str, ...], *, is_names: bool) -> None:
         old = " OR ".join(map(_is_old, columns))
-        if not self._session.query(f"SELECT count() FROM {table} WHERE {old}")[0][0]:
+        if not session.query(f"SELECT count() FROM {table} WHERE {old}")[0][0]:
             return
-        found = self._session.query(
+        found = session.query(
             "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
             "AND default_kind NOT IN ('MATERIALIZED', 'ALIAS') ORDER BY position",
             {"table": table},
         )
         names = [str(row[0]) for row in found]
         values = [self._renewed_node(name) if name in columns else name for name in names]
-        if table == NAMES:
+        if is_names:
             fresh = self._becomes("fresh", "node")
             values[names.index("value")] = f"if({fresh} = '', value, {fresh})"
         # What was seen together with itself in another generation says nothing.
@@ -228,24 +234,29 @@ class Renewal:
             if "neighbour" in columns
             else ""
         )
-        self._session.command(
+        session.command(
             f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {table} WHERE ({old}){apart}"
         )
-        self._change(table, "DELETE", old)
+        _alter(session, table, "DELETE", old)
 
     def _rename_owners(self) -> None:
         change = f"UPDATE owners = arrayMap(one -> {self._renewed_node('one')}, owners)"
         self._change(OWNERS, change, f"arrayExists(one -> {_is_old('one')}, owners)")
 
     def _change(self, table: str, what: str, condition: str) -> None:
-        self._session.command(f"ALTER TABLE {table} {what} WHERE {condition}", settings={"mutations_sync": 2})
+        for session, own in self._shards.of(table):
+            _alter(session, own, what, condition)
 
     def _renewed_node(self, node: str) -> str:
         fresh = self._becomes("fresh_node", node)
         return f"if({fresh} = 0, {node}, {fresh})"
 
     def _becomes(self, column: str, node: str) -> str:
-        return f"joinGet('{self._session.database}.{_BECOMES}', '{column}', {node})"
+        return f"joinGet('{self._home.database}.{_BECOMES}', '{column}', {node})"
+
+
+def _alter(session: Session, table: str, what: str, condition: str) -> None:
+    session.command(f"ALTER TABLE {table} {what} WHERE {condition}", settings={"mutations_sync": 2})
 
 
 def _is_old(node: str) -> str:

@@ -235,19 +235,19 @@ class Stitcher:
         if self._contacts is None:
             return False
         if not self._is_renewal_known:
-            if self._can_renew(desk) and Renewal(desk.session, self._contacts).is_due():
+            if self._can_renew(desk) and Renewal(desk.shards, self._contacts).is_due():
                 return True
             self._is_renewal_known = True
         # Of a collector that has an older key still, or out of the spool of before.
         return self._came_older and time.monotonic() - self._renewed_at > _RENEW_EVERY_S
 
     def _can_renew(self, desk: Desk) -> bool:
-        if desk.is_cluster and self._contacts is not None and self._contacts.generation > 1:
+        if desk.is_replicated and self._contacts is not None and self._contacts.generation > 1:
             log.error(
-                "contact_key: contacts that are stored on a cluster cannot be brought under another key",
-                event="contacts_on_cluster",
+                "contact_key: contacts that are stored on a cluster with replicas cannot be brought under another key",
+                event="contacts_on_replicas",
             )
-        return not desk.is_cluster
+        return not desk.is_replicated
 
     def _renew(self, desk: Desk) -> None:
         """Bring contacts under the newest key, before everybody is decided anew."""
@@ -255,7 +255,7 @@ class Stitcher:
             return
         self._came_older, self._renewed_at = False, time.monotonic()
         desk.force.announce()  # should it die, everybody is decided anew
-        Renewal(desk.session, self._contacts).run(lambda: desk.lease.prolong(_REBUILD_LEASE_MS))
+        Renewal(desk.shards, self._contacts).run(lambda: desk.lease.prolong(_REBUILD_LEASE_MS))
         desk.dictionaries.forget()
         desk.dictionaries.load_if_stale()
 
@@ -277,7 +277,7 @@ class Stitcher:
         self._leave()
 
     def _decide(self, desk: Desk, sightings: list[Sighting]) -> None:
-        if self._contacts is not None and self._contacts.generation > 1 and not desk.is_cluster:
+        if self._contacts is not None and self._contacts.generation > 1 and not desk.is_replicated:
             self._came_older |= _any_older(self._contacts, sightings)
         collected = collect(sightings, desk.rules)
         desk.ledger.write_claims(collected)
