@@ -14,6 +14,7 @@ from stitchline_collector.ask.views import asked
 from stitchline_collector.cluster import LOCAL
 from stitchline_collector.engine import Engine
 from stitchline_collector.journeys import prepare
+from stitchline_collector.journeys.past import has_past
 from stitchline_collector.stitch import Stitcher
 from tests.ask.towns import towns
 from tests.clickhouse_cluster import ClickHouseCluster
@@ -133,6 +134,13 @@ def test_a_question_of_analysts_has_one_answer(pair: tuple[Engine, Engine], name
     if "stitched" in views()[name].parameters:
         given["stitched"] = stitched
     one, two = (rows(engine, *asked(name, given)) for engine in pair)
+    assert one == two
+    assert one
+
+
+@pytest.mark.parametrize("name", [name for name, view in sorted(views().items()) if has_past(name, view.sql)])
+def test_a_question_about_a_past_moment_has_one_answer(pair: tuple[Engine, Engine], name: str) -> None:
+    one, two = (rows(engine, *asked(name, _ASKED.get(name, {}), "2100-01-01")) for engine in pair)
     assert one == two
     assert one
 
