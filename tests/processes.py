@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,21 @@ from tests.clickhouse_server import free_port
 _READY_WITHIN_S = 60
 _END_WITHIN_S = 60
 KEY = "test-key"
+
+
+def processes(collector: CollectorProcess) -> dict[str, int]:
+    """The processes under the parent of `serve --workers` now, by name: `loader`, `worker 1` and so on."""
+    return {
+        name: int(pid) for name, pid in re.findall(r"(loader|worker \d+) is process (\d+)", collector.log())
+    }
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process, and not only what its parent has not waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 class CollectorProcess:
@@ -49,6 +65,11 @@ class CollectorProcess:
         self._env = env or {}
         self._log = data.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:

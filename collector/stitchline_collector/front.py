@@ -69,6 +69,7 @@ class Front:
         backlog: Callable[[], int],
         counts: Counts | None = None,
         replies: MutableMapping[int, int] | None = None,
+        faults: MutableMapping[str, int] | None = None,
     ) -> None:
         """Make the rooms around a spool folder.
 
@@ -78,10 +79,11 @@ class Front:
             backlog: Sealed segments not loaded yet.
             counts: Where events are counted; None is in this process.
             replies: Where requests are counted; None is in this process.
+            faults: Where commits are counted that the disk did not take; None is in this process.
         """
         settings = self._settings
         seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
-        self.spool = Spool(folder, seal, settings.max_spool_bytes, on_sealed, backlog)
+        self.spool = Spool(folder, seal, settings.max_spool_bytes, on_sealed, backlog, faults)
         self.ingest = Ingest(
             self.limits, self._enricher, self.spool, counts=counts, suppressions=self.suppressions
         )

@@ -28,6 +28,7 @@ class Intake:
     Attributes:
         loads: What became of the rows.
         look_every_s: Pause between two looks at what others left.
+        restarts: Other processes started again, by which and why.
     """
 
     look_every_s = ADOPT_EVERY_S
@@ -35,6 +36,7 @@ class Intake:
     def __init__(self, spool: Path) -> None:
         self.loads = Loads()
         self._spool_path = spool
+        self.restarts: Mapping[tuple[str, str], int] = {}
         self.damages = 0  # segments found damaged before they came to the loader
         self._adopted: dict[Path, Folder] = {}
         self._recovered = {"events": 0, "failed": 0}
@@ -83,6 +85,11 @@ class Intake:
         return True
 
     @property
+    def unready(self) -> str:
+        """Why another process cannot acknowledge, or nothing."""
+        return ""
+
+    @property
     def accepted(self) -> int:
         """Events acknowledged and on disk."""
         return self._front.ingest.ingested.accepted
@@ -101,6 +108,11 @@ class Intake:
     def replies(self) -> Mapping[int, int]:
         """Requests by status."""
         return self._front.receiver.replies
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """Commits that the disk did not take, by reason."""
+        return self._front.spool.faults
 
     @property
     def recovered(self) -> Mapping[str, int]:

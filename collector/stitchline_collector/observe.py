@@ -37,6 +37,18 @@ class Terms(Protocol):
         """Requests by status."""
 
     @property
+    def faults(self) -> Mapping[str, int]:
+        """Commits that the disk did not take, by reason."""
+
+    @property
+    def restarts(self) -> Mapping[tuple[str, str], int]:
+        """Other processes started again, by which and why."""
+
+    @property
+    def unready(self) -> str:
+        """Why another process cannot acknowledge, or nothing."""
+
+    @property
     def recovered(self) -> Mapping[str, int]:
         """Rows found on disk that nobody had counted, by spool table."""
 
@@ -114,7 +126,9 @@ class Observer:
             return "stopping"
         if self._spool.is_full:
             return "the spool is full"
-        return f"the spool cannot be written: {self._spool.fault.strerror}" if self._spool.fault else ""
+        if self._spool.fault:
+            return f"the spool cannot be written: {self._spool.fault.strerror}"
+        return self._terms.unready
 
     def _event_terms(self) -> Iterable[tuple[str, str, str, list[Sample]]]:
         accepted, rejected = self._terms.accepted, self._terms.rejected
@@ -187,7 +201,7 @@ class Observer:
             "counter",
             "stitchline_spool_faults",
             "Commits that the disk did not take, by reason",
-            _by_reason(self._spool.faults),
+            _by_reason(self._terms.faults),
         )
         yield (
             "counter",
@@ -195,6 +209,11 @@ class Observer:
             "Segments damaged on disk",
             [({}, self._terms.damages + loads.damages)],
         )
+        restarts: list[Sample] = [
+            ({"process": process, "reason": reason}, count)
+            for (process, reason), count in self._terms.restarts.items()
+        ]
+        yield "counter", "stitchline_process_restarts", "Processes that had to be started again", restarts
         yield "gauge", "stitchline_spool_max_bytes", "Bytes that may wait", [({}, self._spool.max_bytes)]
         yield "gauge", "stitchline_ready", "1 when it can acknowledge", [({}, float(not self._unready()))]
 

@@ -14,7 +14,7 @@ from tests.processes import KEY
 from tests.system.senders import HEADERS, batch, event
 
 POISON = '{"a":1e999}'  # properties that are JSON and that ClickHouse refuses: a number beyond a double
-_PER_BATCH, _PAUSE_S = 5, 0.01
+_PER_BATCH = 5
 _ANSWER_WITHIN_S = 120
 
 
@@ -43,14 +43,16 @@ class Senders:
     Args:
         port: The collector's.
         name: Of all events.
+        pause_s: Of each, between two batches.
         connections: How many.
     """
 
-    def __init__(self, port: int, name: str, connections: int = 3) -> None:
+    def __init__(self, port: int, name: str, pause_s: float, connections: int = 3) -> None:
         self.record = Record()
         self.poison = threading.Event()  # while set, some events are such that ClickHouse refuses them
         self._name = name
         self._port = port
+        self._pause_s = pause_s
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(connections)]
@@ -72,7 +74,7 @@ class Senders:
     def _send(self) -> None:
         connection = self._connect()
         number = 0
-        while not self._over.wait(_PAUSE_S):
+        while not self._over.wait(self._pause_s):
             number += 1
             events = [event(name=self._name, seq=i) for i in range(_PER_BATCH)]
             if number % 10 == 0:

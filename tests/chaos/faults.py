@@ -1,6 +1,7 @@
 """Every fault: how it strikes, how it is over, and what the collector must say about it.
 
-A fault strikes while clients send. It is over by itself or by what an operator does; nobody touches the collector.
+A fault strikes while clients send. It is over by itself or by what an operator does; nobody touches the collector. Most strike a
+collector of one process and one with workers alike; those of workers are for the second alone.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class CollectorKilled(Fault):
     is_noticed_at_once = False
 
     def strike(self, stage: Stage) -> None:
-        stage.collector.kill()
+        stage.kill()
         left = [path for path in stage.spool.glob("*/*") if path.stat().st_size]
         if any(path.suffix in (".open", ".sealed", ".split") for path in left):
             self.says, self.counts = r"adopted .* segments to load", "stitchline_rows_recovered_total"
@@ -68,7 +69,7 @@ class CollectorKilledInItsStart(CollectorKilled):
     """kill -9 while it recovers what the kill before left."""
 
     def strike(self, stage: Stage) -> None:
-        stage.collector.kill()
+        stage.kill()
         stage.collector.start(until_ready=False)
         stage.senders.go_on_for(self.dice.uniform(0.1, 2.5))
         super().strike(stage)
@@ -76,6 +77,84 @@ class CollectorKilledInItsStart(CollectorKilled):
 
 class CollectorFrozen(Fault):
     """SIGSTOP, as a machine that stands still."""
+
+    def strike(self, stage: Stage) -> None:
+        stage.signal(signal.SIGSTOP)
+
+    def end(self, stage: Stage) -> None:
+        stage.signal(signal.SIGCONT)
+
+
+class _Child(Fault):
+    """Something becomes of one process of several: the parent says so, counts it and starts another."""
+
+    what, why = "", ""
+
+    def strike(self, stage: Stage) -> None:
+        name = self.name(stage)
+        pid = stage.pid(name)
+        self.says = rf"{name}, process {pid}, {self.what}.*\n(.*\n)*.*starting {name} again"
+        self.counts = f'stitchline_process_restarts_total{{process="{name.split()[0]}",reason="{self.why}"}}'
+        self.hurt(pid)
+        stage.wait_for_successor(name, pid)
+
+    def name(self, stage: Stage) -> str:
+        """Which process."""
+        return self.dice.choice([part for part in stage.parts if part.startswith("worker")])
+
+    def hurt(self, pid: int) -> None:
+        """What becomes of it."""
+        raise NotImplementedError
+
+
+class WorkerKilled(_Child):
+    """kill -9 of a process that takes events."""
+
+    what, why = "ended with -9", "died"
+
+    def hurt(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+
+class LoaderKilled(WorkerKilled):
+    """kill -9 of the process that loads."""
+
+    def name(self, stage: Stage) -> str:
+        del stage
+        return "loader"
+
+
+class WorkerHangs(_Child):
+    """SIGSTOP of a process that takes events, for ever."""
+
+    what, why = "hangs", "hung"
+
+    def hurt(self, pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+
+
+class LoaderHangs(WorkerHangs):
+    """SIGSTOP of the process that loads, for ever."""
+
+    def name(self, stage: Stage) -> str:
+        del stage
+        return "loader"
+
+
+class ParentKilled(Fault):
+    """kill -9 of the parent alone: the others end by themselves, and the next start waits for them."""
+
+    is_noticed_at_once = False
+
+    def strike(self, stage: Stage) -> None:
+        stage.collector.kill()
+
+    def end(self, stage: Stage) -> None:
+        stage.collector.start()
+
+
+class ParentFrozen(Fault):
+    """SIGSTOP of the parent: the others go on."""
 
     def strike(self, stage: Stage) -> None:
         os.kill(stage.collector.pid, signal.SIGSTOP)
@@ -292,7 +371,7 @@ class SegmentCorruptWhileDead(SegmentCorrupt):
     def strike(self, stage: Stage) -> None:
         stage.proxy.become(REFUSING)
         until(lambda: len(self._segments(stage)) > 2, "segments on disk")
-        stage.collector.kill()
+        stage.kill()
         self.damage(self.dice.choice(self._segments(stage)))
 
     def end(self, stage: Stage) -> None:
@@ -300,7 +379,7 @@ class SegmentCorruptWhileDead(SegmentCorrupt):
         stage.collector.start()
 
 
-ALL: tuple[type[Fault], ...] = (
+OF_ALL: tuple[type[Fault], ...] = (
     CollectorKilled,
     CollectorKilledInItsStart,
     CollectorFrozen,
@@ -320,4 +399,19 @@ ALL: tuple[type[Fault], ...] = (
     SegmentTorn,
     SegmentCorruptWhileDead,
 )
-WITHOUT_ITS_OWN_COLLECTOR = (CollectorKilled, CollectorFrozen, SegmentCorruptWhileDead)
+OF_WORKERS: tuple[type[Fault], ...] = (
+    WorkerKilled,
+    LoaderKilled,
+    WorkerHangs,
+    LoaderHangs,
+    ParentKilled,
+    ParentFrozen,
+)
+FOR_MINUTES: tuple[type[Fault], ...] = (
+    ClickHouseKilled,
+    ClickHouseFrozen,
+    MemoryLimit,
+    TooManyParts,
+    ReadOnly,
+)
+WITHOUT_ANOTHER_KILL = (CollectorKilled, CollectorFrozen, SegmentCorruptWhileDead, ParentKilled, ParentFrozen)

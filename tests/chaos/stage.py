@@ -1,11 +1,13 @@
-"""The stage of the chaos test: a ClickHouse server behind a moody proxy, collectors on a small disk, and an app with the SDK.
+"""The stage of the chaos test: a ClickHouse server behind a moody proxy, a collector on a small disk, and an app with the SDK.
 
-In: a folder and a seed. Out: processes that can be killed, frozen and starved. Guaranteed: all of them end with the stage.
+In: a folder, a seed, and how many workers the collector has. Out: processes that can be killed, frozen and starved.
+Guaranteed: all of them end with the stage.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -20,10 +22,12 @@ from tests.chaos.clients import SdkApp, Senders
 from tests.chaos.clocked_collector import FILE
 from tests.chaos.proxy import Proxy
 from tests.clickhouse_server import ClickHouseServer, free_port
-from tests.processes import CollectorProcess
+from tests.processes import CollectorProcess, lives, processes
+from tests.system.ledger import metrics
 
 WITHIN_S = 120  # for anything that must happen: a slow and busy machine takes its time
-_DISK_BYTES = 24 * 1024 * 1024
+_DISK_BYTES = 64 * 1024 * 1024
+_HANG_TIMEOUT_S = 5
 _AUDIT = (
     """CREATE TABLE chaos_audit (event_id UUID, name String) ENGINE = MergeTree ORDER BY (name, event_id)
        SETTINGS non_replicated_deduplication_window = 10000""",
@@ -48,31 +52,36 @@ class Stage:
     """Everything that runs.
 
     Attributes:
-        server, proxy: ClickHouse, and what stands between it and the collectors.
-        collectors: `stitchline serve` on one data folder; senders speak to the first.
+        server, proxy: ClickHouse, and what stands between it and the collector.
+        collector: `stitchline serve`.
+        workers: With how many; 0 is one process for all.
         senders: Who sends just now.
-        spool: The collectors' spool folder.
+        spool: The collector's spool folder.
         has_small_disk: Whether the spool lies on a file system of its own, which can be filled.
     """
 
     senders: Senders
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, workers: int) -> None:
         self.folder = folder
+        self.workers = workers
         self.server = ClickHouseServer(folder / "server")
         self.proxy = Proxy(free_port(), self.server.http_port, seed)
         data = folder / "data"
         self.spool = data / "spool"
         self._disk = folder / "disk"
         self._clock = folder / "clock"
-        self.collectors = [
-            CollectorProcess(
-                data,
-                f"clickhouse://127.0.0.1:{self.proxy.port}/stitchline",
-                env={FILE: str(self._clock), "STITCHLINE_SEAL_AGE_S": "0.2"},
-                program=(str(Path(__file__).with_name("clocked_collector.py")),),
-            )
-        ]
+        self.collector = CollectorProcess(
+            data,
+            f"clickhouse://127.0.0.1:{self.proxy.port}/stitchline",
+            *(("--workers", str(workers)) if workers else ()),
+            env={
+                FILE: str(self._clock),
+                "STITCHLINE_SEAL_AGE_S": "0.2",
+                "STITCHLINE_HANG_TIMEOUT_S": str(_HANG_TIMEOUT_S),
+            },
+            program=(str(Path(__file__).with_name("clocked_collector.py")),),
+        )
         self._is_limited = False
         self._stack = contextlib.ExitStack()
 
@@ -85,9 +94,8 @@ class Stage:
             stack.enter_context(self.server)
             self._session = self._prepared(stack)
             stack.enter_context(self.proxy)
-            for collector in self.collectors:
-                stack.callback(self._end, collector)
-                collector.start()
+            stack.callback(self.kill)
+            self.collector.start()
             self.app = SdkApp(self.collector.url, self.folder / "sdk")
             stack.callback(self.app.end)
             self._stack = stack.pop_all()
@@ -97,23 +105,55 @@ class Stage:
         self._stack.close()
 
     @property
-    def collector(self) -> CollectorProcess:
-        """The collector that clients speak to."""
-        return self.collectors[0]
+    def parts(self) -> tuple[str, ...]:
+        """What can be killed alone."""
+        workers = (f"worker {number + 1}" for number in range(self.workers))
+        return ("collector", "loader", *workers) if self.workers else ("collector",)
+
+    def pid(self, part: str) -> int:
+        """The process that is this part now; `collector` is the parent of the others."""
+        return self.collector.pid if part == "collector" else processes(self.collector)[part]
+
+    def pids(self) -> list[int]:
+        """All processes of the collector that there are, the parent first."""
+        known = processes(self.collector).values()
+        return [*([self.collector.pid] if self.collector.runs else ()), *filter(self._is_ours, known)]
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send a signal to all processes of the collector."""
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, what)
+
+    def kill(self) -> None:
+        """kill -9 of all processes of the collector, as by a power cut."""
+        pids = self.pids()
+        self.signal(signal.SIGKILL)
+        self.collector.kill()
+        until(lambda: not any(lives(pid) for pid in pids), "a killed process is gone")
 
     def set_clock(self, offset_s: float) -> None:
-        """Step the collectors' clock."""
+        """Step the collector's clock."""
         new = self._clock.with_suffix(".new")
         new.write_text(str(offset_s))
         new.rename(self._clock)
 
-    def restart(self) -> None:
-        """kill -9 of the first collector, and a start that waits for nothing but an answer."""
-        self.collector.kill()
-        self.collector.start(until_ready=False)
+    def restart(self, part: str) -> None:
+        """kill -9 of a part, and a start that waits for nothing but an answer; the parent starts its children again itself."""
+        pid = self.pid(part)
+        if part == "collector":
+            self.collector.kill()
+            self.collector.start(until_ready=False)
+        else:
+            os.kill(pid, signal.SIGKILL)
+            self.wait_for_successor(part, pid)
         if self._is_limited:
             self._limit_files("4096")
         until(self.answers, "the collector answers")
+
+    def wait_for_successor(self, part: str, pid: int) -> None:
+        """Wait until another process is this part."""
+        until(lambda: self.pid(part) != pid, f"{part} is started again")
 
     def fill_disk(self) -> None:
         """Leave no byte free where the spool lies."""
@@ -132,11 +172,16 @@ class Stage:
             self._limit_files("unlimited")
 
     def metrics(self) -> Metrics:
-        """Every sample of the first collector's `/metrics`, by name and labels as they are printed."""
-        status, _, body = self.collector.request("GET", "/metrics", timeout_s=WITHIN_S)
-        assert status == 200
-        lines = (line for line in body.decode().splitlines() if line and not line.startswith("#"))
-        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+        """Every sample of `/metrics`, by name and labels as they are printed; whoever answers that may just be starting."""
+        found: Metrics = {}
+
+        def ask() -> bool:
+            with contextlib.suppress(AssertionError, OSError, http.client.HTTPException):
+                found.update(metrics(self.collector))
+            return bool(found)
+
+        until(ask, "/metrics")
+        return found
 
     def ask(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Ask ClickHouse itself, past proxy and collector; it may just have been started."""
@@ -150,13 +195,13 @@ class Stage:
         self._session.command(statement)
 
     def answers(self) -> bool:
-        """Whether the first collector answers at all."""
+        """Whether the collector answers at all."""
         with contextlib.suppress(OSError):
             return self.collector.request("GET", "/health/live")[0] == 200
         return False
 
     def is_ready(self) -> bool:
-        """Whether the first collector says that it can acknowledge."""
+        """Whether the collector says that it can acknowledge."""
         with contextlib.suppress(OSError):
             return self.collector.request("GET", "/health/ready")[0] == 200
         return False
@@ -172,12 +217,18 @@ class Stage:
 
     def _limit_files(self, size: str) -> None:
         self._is_limited = size != "unlimited"
-        subprocess.run(["prlimit", f"--fsize={size}:", "--pid", str(self.collector.pid)], check=True)
+        for pid in self.pids():
+            subprocess.run(
+                ["prlimit", f"--fsize={size}:", "--pid", str(pid)], check=False
+            )  # it may just have ended
 
-    def _end(self, collector: CollectorProcess) -> None:
-        with contextlib.suppress(AssertionError, ProcessLookupError):
-            os.kill(collector.pid, signal.SIGCONT)
-        collector.kill()
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process of that number is still the collector's."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return (
+                lives(pid) and str(self.collector.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+            )
+        return False
 
 
 @contextlib.contextmanager

@@ -1,32 +1,35 @@
 """Faults in a random order, under load, with real processes: nothing acknowledged is lost or doubled, and all is said and counted.
 
-`make torture SEED=7 MINUTES=30` runs it for long; the short run has a fixed seed. A failure prints seed and schedule.
+A round is a stage and all faults on it: of an even seed a collector of one process, of an odd one a collector with workers. `make
+torture SEED=7 MINUTES=30` plays the rounds of the seeds 7, 8, 9 and so on; the short run plays the beginning of two rounds. A failure
+prints the seed of its round, which may be played first the next time, and the schedule.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
+import math
 import os
 import random
+import shutil
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.clients import Senders
 from tests.chaos.invariants import Mark, check_app, check_log, check_record, check_sums, settle
-from tests.chaos.schedule import Step, steps
+from tests.chaos.schedule import Round, Step
 from tests.chaos.stage import Stage, until
 from tests.clickhouse_server import ClickHouseServer
 
-SHORT_SEED, SHORT_STEPS = 6, 5
+SHORT = ((6, 5), (13, 3))  # seeds, and how many steps of their rounds
+QUICKLY_S, SLOWLY_S = 0.01, 0.2  # between two batches of a client; slowly while a fault lasts for minutes
 MINUTES = float(os.environ.get("STITCHLINE_TORTURE_MINUTES", "") or 20)
 
 
 class Chaos:
-    """A run: steps, one after the other, and what they left behind."""
+    """A round: steps, one after the other, and what they left behind."""
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self._stage = stage
@@ -53,7 +56,7 @@ class Chaos:
         stage, name = self._stage, f"step-{step.number}"
         fault = step.fault(random.Random(step.seed))
         mark = Mark(stage)
-        with Senders(stage.collector.port, name) as senders:
+        with Senders(stage.collector.port, name, pause_s=SLOWLY_S if step.is_long else QUICKLY_S) as senders:
             acknowledged = senders.record.acknowledged
             until(lambda: len(acknowledged) > 50, "clients are served before the fault")
             stage.senders = senders
@@ -61,7 +64,7 @@ class Chaos:
             senders.go_on_for(step.lasts_s)
             if step.kill:
                 mark.remember()
-                stage.restart()
+                stage.restart(step.kill)
             if fault.is_noticed_at_once:
                 mark.wait_until_noticed(fault)
             fault.end(stage)
@@ -79,27 +82,34 @@ class Chaos:
         return told
 
 
-@pytest.fixture
-def staged(clickhouse_server: ClickHouseServer, tmp_path: Path) -> Iterator[Callable[[int], Stage]]:
-    """Set the stage for a seed; `clickhouse_server` is asked for only to learn whether one can run here."""
-    del clickhouse_server
-    with contextlib.ExitStack() as stack:
-        yield lambda seed: stack.enter_context(Stage(tmp_path / "stage", seed))
+def play(folder: Path, round_: Round, most: int | None = None, until_s: float = math.inf) -> None:
+    """Play the steps of a round, or only so many of them, or only those that begin before a moment."""
+    with Stage(folder, round_.seed, round_.workers) as stage:
+        chaos = Chaos(stage, round_.seed)
+        for step in itertools.islice(round_.steps(stage.parts), most):
+            if time.monotonic() > until_s:
+                break
+            chaos.play(step)
 
 
-def test_a_few_faults_lose_and_double_nothing(staged: Callable[[int], Stage]) -> None:
-    chaos = Chaos(staged(SHORT_SEED), SHORT_SEED)
-    for step in itertools.islice(steps(SHORT_SEED, longest_s=1.0), SHORT_STEPS):
-        chaos.play(step)
+@pytest.mark.parametrize(("seed", "steps"), SHORT)
+def test_a_few_faults_lose_and_double_nothing(
+    clickhouse_server: ClickHouseServer, tmp_path: Path, seed: int, steps: int
+) -> None:
+    del clickhouse_server  # asked for only to learn whether one can run here
+    play(tmp_path / "stage", Round(seed, longest_s=1.0), most=steps)
 
 
 @pytest.mark.torture
-def test_hours_of_faults_lose_and_double_nothing(staged: Callable[[int], Stage]) -> None:
-    seed = int(os.environ.get("STITCHLINE_TORTURE_SEED", "") or time.time_ns() % 10**6)
-    print(f"\nSEED={seed} MINUTES={MINUTES:g}", flush=True)
-    chaos = Chaos(staged(seed), seed)
+def test_hours_of_faults_lose_and_double_nothing(clickhouse_server: ClickHouseServer, tmp_path: Path) -> None:
+    del clickhouse_server
+    first = int(os.environ.get("STITCHLINE_TORTURE_SEED", "") or time.time_ns() % 10**6)
     until_s = time.monotonic() + MINUTES * 60
-    for step in steps(seed, longest_s=8.0):
+    for seed in itertools.count(first):
         if time.monotonic() > until_s:
             break
-        chaos.play(step)
+        round_ = Round(seed, longest_s=8.0, for_minutes=True)
+        print(f"\nSEED={seed}, {round_.workers or 'no'} workers", flush=True)
+        folder = tmp_path / f"round-{seed}"
+        play(folder, round_, until_s=until_s)
+        shutil.rmtree(folder)

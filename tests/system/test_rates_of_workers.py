@@ -15,9 +15,9 @@ import pytest
 
 from stitchline_collector.spool.folder import LOCK
 from stitchline_collector.workers.counts import Counts
-from tests.processes import KEY, CollectorProcess
+from tests.processes import KEY, CollectorProcess, processes
 from tests.system.senders import HEADERS, batch, event
-from tests.system.test_workers import processes, wait_for
+from tests.system.test_workers import wait_for
 
 RATE, BURST = 200, 2000
 KEYS = json.dumps([{"key": "write-key", "max_events_per_s": RATE}, {"key": KEY, "kind": "admin"}])

@@ -18,7 +18,7 @@ import pytest
 
 from stitchline import Client
 from tests.clickhouse_server import free_port
-from tests.processes import KEY, CollectorProcess
+from tests.processes import KEY, CollectorProcess, lives, processes
 from tests.system.ledger import check_exactly_once, ids, metrics, prepare, wait_until_loaded
 from tests.system.senders import Crowd, event
 
@@ -26,25 +26,11 @@ WITHIN_S = 90
 TABLES = {"events": "accepted", "failed": "rejected"}
 
 
-def processes(collector: CollectorProcess) -> dict[str, int]:
-    """The processes under the parent now, by name."""
-    return {
-        name: int(pid) for name, pid in re.findall(r"(loader|worker \d+) is process (\d+)", collector.log())
-    }
-
-
 def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not condition():
         assert time.monotonic() < deadline, f"not within {WITHIN_S} s: {what}"
         time.sleep(0.05)
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def kill(collector: CollectorProcess, name: str, crowd: Crowd | None = None) -> None:

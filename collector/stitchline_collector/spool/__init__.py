@@ -15,9 +15,10 @@ from __future__ import annotations
 from .folder import Folder, adopt
 from .frames import CorruptSegment, check_whole, read_lines
 from .segment import Segment
-from .writer import Spool, SpoolClosed, SpoolFull, SpoolUnavailable
+from .writer import FAULTS, Spool, SpoolClosed, SpoolFull, SpoolUnavailable
 
 __all__ = [
+    "FAULTS",
     "CorruptSegment",
     "Folder",
     "Segment",

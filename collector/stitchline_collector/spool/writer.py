@@ -12,7 +12,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +35,7 @@ _FAULTS = {
     errno.EFBIG: "disk_full",  # `ulimit -f`
     errno.EROFS: "read_only",
 }
+FAULTS = ("disk_full", "read_only", "io_error")
 _LARGEST_RATIO = 16  # of inflated to compressed bytes; usual rows have 5
 log = Log(__name__)
 
@@ -83,6 +84,7 @@ class Spool:
         max_bytes: Bytes on disk, sent and unsent, above which `append` refuses.
         on_sealed: Told of each sealed segment, on the writer's thread.
         backlog: Sealed segments not loaded yet; when there are several, segments are sealed later and so grow.
+        faults: Where commits that failed are counted, by reason; None is here.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Spool:
         max_bytes: int,
         on_sealed: Callable[[Segment], None],
         backlog: Callable[[], int] = lambda: 0,
+        faults: MutableMapping[str, int] | None = None,
     ) -> None:
         self._folder = folder
         self._seal = seal
@@ -111,9 +114,8 @@ class Spool:
         # Each is added to by one thread only, because += is not atomic: the writer's, the adopter's, the loader's.
         self._written = self._adopted = self._freed = 0
         self.fault: OSError | None = None  # why the last commit failed, None when it did not
-        self.faults: Counter[str] = (
-            Counter()
-        )  # commits that failed, by reason; written by the writer's thread only
+        # Commits that failed, by reason; written by the writer's thread only.
+        self.faults: MutableMapping[str, int] = Counter() if faults is None else faults
         self._full_told = False
 
     def start(self) -> None:

@@ -25,6 +25,7 @@ class Child:
     Attributes:
         pulse: Shared memory whose one number the process changes while its event loop runs.
         silent_s: How long it has not changed; the parent's own stops do not count.
+        is_hung: Whether it was killed because of that.
     """
 
     def __init__(self, name: str, make: Callable[[], Part], worker: int | None = None) -> None:
@@ -38,6 +39,12 @@ class Child:
         self.pulse = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
         self.seen = 0
         self.silent_s = 0.0
+        self.is_hung = False
+
+    @property
+    def restart(self) -> tuple[str, str]:
+        """As what it is counted when it is started again."""
+        return "loader" if self.worker is None else "worker", "hung" if self.is_hung else "died"
 
     def beat(self) -> None:
         """Say that it runs; called in the process."""

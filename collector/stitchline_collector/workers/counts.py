@@ -14,10 +14,12 @@ from typing import Self, TypeVar
 
 from ..ingest import KINDS
 from ..load import Loads
+from ..spool import FAULTS
 from ..spool.folder import LOCK
 from ..spool.group import LOCK_BYTES
 
 TABLES = ("events", "failed")
+RESTARTS = tuple((process, reason) for process in ("worker", "loader") for reason in ("died", "hung"))
 _STATUSES = range(100, 600)
 _AT = 1  # the first number is the group's
 K = TypeVar("K")
@@ -66,6 +68,8 @@ class Counts:
         replies: Requests by status.
         recovered: Rows found on disk that nobody had counted, by spool table.
         gone: Rows that left the folder, by spool table; written by the loader.
+        faults: Commits that the disk did not take, by reason.
+        now: What is so at this moment, as 1: `unready`.
     """
 
     def __init__(self, memory: mmap.mmap) -> None:
@@ -75,6 +79,8 @@ class Counts:
         self.gone: Numbers[str] = Numbers(self._memory, self.recovered.end, TABLES)
         self.rejected: Numbers[str] = Numbers(self._memory, self.gone.end, KINDS)
         self.replies: Numbers[int] = Numbers(self._memory, self.rejected.end, _STATUSES)
+        self.faults: Numbers[str] = Numbers(self._memory, self.replies.end, FAULTS)
+        self.now: Numbers[str] = Numbers(self._memory, self.faults.end, ("unready",))
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -118,15 +124,21 @@ class Counts:
         self.gone.add(other.gone)
         self.rejected.add(other.rejected)
         self.replies.add(other.replies)
+        self.faults.add(other.faults)
 
 
 class Totals(Counts):
-    """What is kept while the parent lives: the counts of folders that are gone, and what became of all rows."""
+    """What is kept while the parent lives: the counts of folders that are gone, what became of all rows, and the parent's own.
+
+    Attributes:
+        restarts: Processes started again, by which and why; written by the parent.
+    """
 
     def __init__(self) -> None:
         super().__init__(mmap.mmap(-1, LOCK_BYTES))  # shared with whom the parent forks
-        loaded: Numbers[str] = Numbers(self._memory, self.replies.end, TABLES)
+        loaded: Numbers[str] = Numbers(self._memory, self.now.end, TABLES)
         isolated: Numbers[str] = Numbers(self._memory, loaded.end, TABLES)
         damaged: Numbers[str] = Numbers(self._memory, isolated.end, TABLES)
         erased: Numbers[str] = Numbers(self._memory, damaged.end, TABLES)
+        self.restarts: Numbers[tuple[str, str]] = Numbers(self._memory, erased.end, RESTARTS)
         self.loads = Loads(loaded=loaded, isolated=isolated, damaged=damaged, erased=erased)

@@ -43,6 +43,7 @@ class GroupIntake(Intake):
     def __init__(self, spool: Path, group: int, totals: Totals) -> None:
         super().__init__(spool)
         self.loads = totals.loads
+        self.restarts = totals.restarts
         self._group = group
         self._totals = totals
         self._folders: dict[Path, Counts] = {}
@@ -56,7 +57,7 @@ class GroupIntake(Intake):
         self._front, self._loader = front, loader
         self._folder = Folder.create(self._spool_path, self._group)
         counts = self._folders[self._folder.path] = Counts.of(self._folder.path)
-        front.open(self._folder, self._submit, lambda: loader.backlog, counts, counts.replies)
+        front.open(self._folder, self._submit, lambda: loader.backlog, counts, counts.replies, counts.faults)
 
     def close(self) -> None:
         """Leave the own folder, when nothing writes it any more: the next loader adopts it, with what was counted."""
@@ -209,6 +210,19 @@ class GroupIntake(Intake):
         """Requests by status."""
         with self._counting:
             return _sum([counts.replies for counts in self._all()])
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """Commits that the disk did not take, by reason."""
+        with self._counting:
+            return _sum([counts.faults for counts in self._all()])
+
+    @property
+    def unready(self) -> str:
+        """Why one of the others cannot acknowledge, or nothing."""
+        with self._counting:
+            theirs = [self._folders.get(path) for path in self._others()]
+        return "a worker is not ready" if any(one and one.now["unready"] for one in theirs) else ""
 
     @property
     def recovered(self) -> Mapping[str, int]:

@@ -100,7 +100,7 @@ class Parent:
         questions = socket.socket(socket.AF_UNIX)
         questions.bind(str(path))
         questions.listen(BACKLOG)
-        totals = Totals()
+        totals = self._totals = Totals()
         loader = Child(
             "loader", lambda: Collector(settings, GroupIntake(self._spool, self._group, totals), questions)
         )
@@ -190,7 +190,7 @@ class Parent:
                     silent_s=child.silent_s,
                 )
                 os.kill(child.pid, signal.SIGKILL)
-                child.silent_s = 0.0
+                child.silent_s, child.is_hung = 0.0, True
 
     def _restart(self) -> None:
         """Note who died, and start again who is due."""
@@ -203,6 +203,7 @@ class Parent:
                     child=child.name,
                     wait_s=child.due_at - now,
                 )
+                self._totals.restarts[child.restart] += 1
             if not child.pid and now >= child.due_at:
                 try:
                     if child.failures > 1 and child.worker is not None:
@@ -222,7 +223,7 @@ class Parent:
         ready_r, ready_w = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        child.started_at, child.silent_s = time.monotonic(), 0.0
+        child.started_at, child.silent_s, child.is_hung = time.monotonic(), 0.0, False
         child.pid = os.fork()
         if child.pid == 0:
             self._be(child, ready_w)

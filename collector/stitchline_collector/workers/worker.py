@@ -63,7 +63,8 @@ class Worker:
         self._folder = Folder.create(self._spool_path, self._group)
         started.callback(self._folder.release)  # for the loader to adopt, with the counts that stand in it
         self._counts = Counts.of(self._folder.path)
-        front.open(self._folder, _left_on_disk, lambda: self._waiting, self._counts, self._counts.replies)
+        counts = self._counts
+        front.open(self._folder, _left_on_disk, lambda: self._waiting, counts, counts.replies, counts.faults)
         await asyncio.to_thread(self._measure)
         await front.start(started)
         measuring = asyncio.create_task(self._keep_measuring(), name="measure")
@@ -110,6 +111,7 @@ class Worker:
             await asyncio.sleep(_MEASURE_EVERY_S)
             with contextlib.suppress(OSError):  # a disk that is away is noticed where it is written
                 await asyncio.to_thread(self._measure)
+            self._counts.now["unready"] = bool(self._unready())
 
     def _measure(self) -> None:
         """Learn what the loader has removed meanwhile, and what others have written."""
