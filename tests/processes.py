@@ -6,6 +6,7 @@ Guaranteed: it is ended by its pid, and its output is kept beside the data folde
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -103,6 +104,22 @@ class CollectorProcess:
         """kill -9, and wait until it is gone."""
         self._end(signal.SIGKILL)
 
+    def pids(self) -> list[int]:
+        """All its processes that there are, the parent of workers first."""
+        return [*([self.pid] if self.runs else ()), *filter(self._is_ours, processes(self).values())]
+
+    def kill_all(self) -> None:
+        """kill -9 of all its processes at once, as by a power cut, and wait until they are gone."""
+        pids = self.pids()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.kill()
+        deadline = time.monotonic() + _END_WITHIN_S
+        while any(map(self._is_ours, pids)):
+            assert time.monotonic() < deadline, "a killed process does not end"
+            time.sleep(0.02)
+
     def terminate(self) -> int:
         """SIGTERM, and wait until it has ended by itself; returns its exit status."""
         return self._end(signal.SIGTERM)
@@ -160,6 +177,12 @@ class CollectorProcess:
             )
             time.sleep(0.05)
         return rows
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process of that number is still one of these."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return lives(pid) and str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
 
     def _end(self, with_signal: signal.Signals) -> int:
         if self._process is None:

@@ -64,7 +64,7 @@ class Front:
 
     def open(
         self,
-        folder: Folder | Path,
+        folder: Callable[[], Folder],
         on_sealed: Callable[[Segment], None],
         backlog: Callable[[], int],
         counts: Counts | None = None,
@@ -74,7 +74,7 @@ class Front:
         """Make the rooms around a spool folder.
 
         Args:
-            folder: To be written; or the spool where to make one.
+            folder: Makes the spool folder to be written.
             on_sealed: Told of each sealed segment, on the writer's thread.
             backlog: Sealed segments not loaded yet.
             counts: Where events are counted; None is in this process.

@@ -7,6 +7,7 @@ Enters: what the own spool sealed, and folders that dead processes left. Leaves:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from .front import Front
@@ -44,7 +45,7 @@ class Intake:
     def open(self, front: Front, loader: Loader) -> None:
         """Make the own folder, and the rooms that write it."""
         self._front, self._loader = front, loader
-        front.open(self._spool_path, loader.submit, lambda: loader.backlog)
+        front.open(partial(Folder.create, self._spool_path), loader.submit, lambda: loader.backlog)
 
     def close(self) -> None:
         """Leave the own folder, when nothing writes it any more."""

@@ -56,7 +56,7 @@ class CollectorKilled(Fault):
     is_noticed_at_once = False
 
     def strike(self, stage: Stage) -> None:
-        stage.kill()
+        stage.collector.kill_all()
         left = [path for path in stage.spool.glob("*/*") if path.stat().st_size]
         if any(path.suffix in (".open", ".sealed", ".split") for path in left):
             self.says, self.counts = r"adopted .* segments to load", "stitchline_rows_recovered_total"
@@ -69,7 +69,7 @@ class CollectorKilledInItsStart(CollectorKilled):
     """kill -9 while it recovers what the kill before left."""
 
     def strike(self, stage: Stage) -> None:
-        stage.kill()
+        stage.collector.kill_all()
         stage.collector.start(until_ready=False)
         stage.senders.go_on_for(self.dice.uniform(0.1, 2.5))
         super().strike(stage)
@@ -371,7 +371,7 @@ class SegmentCorruptWhileDead(SegmentCorrupt):
     def strike(self, stage: Stage) -> None:
         stage.proxy.become(REFUSING)
         until(lambda: len(self._segments(stage)) > 2, "segments on disk")
-        stage.kill()
+        stage.collector.kill_all()
         self.damage(self.dice.choice(self._segments(stage)))
 
     def end(self, stage: Stage) -> None:

@@ -22,7 +22,7 @@ from tests.chaos.clients import SdkApp, Senders
 from tests.chaos.clocked_collector import FILE
 from tests.chaos.proxy import Proxy
 from tests.clickhouse_server import ClickHouseServer, free_port
-from tests.processes import CollectorProcess, lives, processes
+from tests.processes import CollectorProcess, processes
 from tests.system.ledger import metrics
 
 WITHIN_S = 120  # for anything that must happen: a slow and busy machine takes its time
@@ -94,7 +94,7 @@ class Stage:
             stack.enter_context(self.server)
             self._session = self._prepared(stack)
             stack.enter_context(self.proxy)
-            stack.callback(self.kill)
+            stack.callback(self.collector.kill_all)
             self.collector.start()
             self.app = SdkApp(self.collector.url, self.folder / "sdk")
             stack.callback(self.app.end)
@@ -114,23 +114,11 @@ class Stage:
         """The process that is this part now; `collector` is the parent of the others."""
         return self.collector.pid if part == "collector" else processes(self.collector)[part]
 
-    def pids(self) -> list[int]:
-        """All processes of the collector that there are, the parent first."""
-        known = processes(self.collector).values()
-        return [*([self.collector.pid] if self.collector.runs else ()), *filter(self._is_ours, known)]
-
     def signal(self, what: signal.Signals) -> None:
         """Send a signal to all processes of the collector."""
-        for pid in self.pids():
+        for pid in self.collector.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, what)
-
-    def kill(self) -> None:
-        """kill -9 of all processes of the collector, as by a power cut."""
-        pids = self.pids()
-        self.signal(signal.SIGKILL)
-        self.collector.kill()
-        until(lambda: not any(lives(pid) for pid in pids), "a killed process is gone")
 
     def set_clock(self, offset_s: float) -> None:
         """Step the collector's clock."""
@@ -217,18 +205,10 @@ class Stage:
 
     def _limit_files(self, size: str) -> None:
         self._is_limited = size != "unlimited"
-        for pid in self.pids():
+        for pid in self.collector.pids():
             subprocess.run(
                 ["prlimit", f"--fsize={size}:", "--pid", str(pid)], check=False
             )  # it may just have ended
-
-    def _is_ours(self, pid: int) -> bool:
-        """Whether a process of that number is still the collector's."""
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            return (
-                lives(pid) and str(self.collector.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-            )
-        return False
 
 
 @contextlib.contextmanager

@@ -93,12 +93,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-@pytest.fixture
-def cramped(server: ClickHouseServer, small_disk: Path, tmp_path: Path) -> Iterator[CollectorProcess]:
+@pytest.fixture(params=[(), ("--workers", "2")], ids=["one process", "workers"])
+def cramped(
+    server: ClickHouseServer, small_disk: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[CollectorProcess]:
     """A collector whose spool lies on the small disk."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "spool").symlink_to(small_disk)
-    collector = CollectorProcess(tmp_path / "data", server.dsn())
+    collector = CollectorProcess(tmp_path / "data", server.dsn(), *request.param)
     yield collector.start()
     collector.kill()
 
@@ -112,6 +114,7 @@ def test_a_full_disk_answers_503_and_is_ready_again_once_clickhouse_has_taken_th
     assert b"No space left" in cramped.request("GET", "/health/ready")[2]
 
     assert metrics(cramped)['stitchline_spool_faults_total{reason="disk_full"}'] > 0
+    _until(lambda: metrics(cramped)["stitchline_ready"] == 0)
 
     server.start()
     ready_again(cramped)
@@ -127,7 +130,7 @@ def test_kill_9_on_a_full_disk_loses_nothing_acknowledged(
     acknowledged: list[str] = []
     fill(cramped, acknowledged)
 
-    cramped.kill()
+    cramped.kill_all()
     server.start()
     cramped.start(until_ready=False)
     ready_again(_listening(cramped))

@@ -15,9 +15,9 @@ from tests.chaos.stage import until
 from tests.clickhouse_server import ClickHouseServer, free_port
 from tests.processes import CollectorProcess
 from tests.system.ledger import metrics, wait_until_loaded
-from tests.system.senders import event
+from tests.system.senders import HEADERS, batch, event
 
-Start = Callable[[str], CollectorProcess]
+Start = Callable[..., CollectorProcess]
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def server(clickhouse_server: ClickHouseServer, tmp_path: Path) -> Iterator[Clic
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[CollectorProcess] = []
 
-    def start(dsn: str) -> CollectorProcess:
-        started.append(CollectorProcess(tmp_path / "data", dsn))
-        return started[-1].start()
+    def start(dsn: str, *options: str, until_ready: bool = True) -> CollectorProcess:
+        started.append(CollectorProcess(tmp_path / "data", dsn, *options))
+        return started[-1].start(until_ready=until_ready)
 
     yield start
     for process in started:
@@ -125,6 +125,30 @@ def test_a_full_disk(server: ClickHouseServer, start: Start, small_disk: Path, t
     (small_disk / "ballast").unlink()
     until(lambda: collector.request("GET", "/health/ready")[0] == 200, "ready by itself")
     assert collector.send(event(name="again"))["accepted"] == 1
+
+
+def test_a_disk_on_which_no_worker_can_make_its_folder(
+    server: ClickHouseServer, start: Start, small_disk: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool").symlink_to(small_disk)
+    fill(small_disk)
+    collector = start(server.dsn(), "--workers", "2", until_ready=False)
+    wait_until_answers(collector)
+    for _ in range(8):  # whichever worker is asked
+        assert collector.request("POST", "/v1/events", batch(event()), HEADERS)[0] == 503
+    until(lambda: collector.request("POST", "/v1/sql", b"SELECT 1")[0] == 200, "ClickHouse is open")
+    until(lambda: metrics(collector)["stitchline_ready"] == 0, "not ready")
+    assert metrics(collector)['stitchline_spool_faults_total{reason="disk_full"}'] > 0
+
+    (small_disk / "ballast").unlink()
+    until(lambda: metrics(collector)["stitchline_ready"] == 1, "ready by itself")
+    for _ in range(8):
+        assert collector.send(event())["accepted"] == 1
+    wait_until_loaded(collector)
+    assert collector.sql("SELECT count() FROM events") == [[8]]
+    assert metrics(collector)['stitchline_requests_total{status="503"}'] == 8
+    assert [path for path in small_disk.iterdir() if path.name.startswith(".") and path.is_dir()] == []
 
 
 def wait_until_answers(collector: CollectorProcess) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -53,13 +54,20 @@ class Folder:
         name = uuid.uuid4().hex
         hidden = spool / f".{name}"
         hidden.mkdir()
-        lock = _lock(hidden)
-        assert lock is not None  # noqa: S101 -- nobody else knows this folder yet
-        if group != ALONE:
-            mark(lock, group)
-        path = spool / name
-        hidden.rename(path)
-        sync_directory(spool)
+        lock = None
+        try:
+            lock = _lock(hidden)
+            assert lock is not None  # noqa: S101 -- nobody else knows this folder yet
+            if group != ALONE:
+                mark(lock, group)
+            path = spool / name
+            hidden.rename(path)
+            sync_directory(spool)
+        except OSError:
+            if lock is not None:
+                os.close(lock)
+            shutil.rmtree(hidden, ignore_errors=True)  # tried again, it would be there each time
+            raise
         return cls(path, lock)
 
     @classmethod

@@ -79,7 +79,7 @@ class Spool:
     """The spool folder of this process.
 
     Args:
-        folder: The locked folder to write; or the spool where to make one, as soon as the disk has space for it.
+        folder: The locked folder to write; or what makes it, called again until the disk has space for it.
         seal: When segments are sealed.
         max_bytes: Bytes on disk, sent and unsent, above which `append` refuses.
         on_sealed: Told of each sealed segment, on the writer's thread.
@@ -89,7 +89,7 @@ class Spool:
 
     def __init__(
         self,
-        folder: Folder | Path,
+        folder: Folder | Callable[[], Folder],
         seal: Seal,
         max_bytes: int,
         on_sealed: Callable[[Segment], None],
@@ -299,8 +299,8 @@ class Spool:
             self.fault = None
 
     def _open_folder(self) -> Folder:
-        if isinstance(self._folder, Path):
-            self._folder = Folder.create(self._folder)
+        if not isinstance(self._folder, Folder):
+            self._folder = self._folder()
         return self._folder
 
     def remove_folder_if_empty(self) -> None:

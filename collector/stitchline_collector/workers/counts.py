@@ -10,7 +10,7 @@ import mmap
 import os
 from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ..ingest import KINDS
 from ..load import Loads
@@ -54,6 +54,13 @@ class Numbers(MutableMapping[K, int]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def move_into(self, memory: memoryview) -> None:
+        """Go on in other memory, at the same places, and leave nothing behind."""
+        left, self._memory = self._memory, memory
+        for place in self._places.values():
+            memory[place] += left[place]
+            left[place] = 0
+
     def add(self, other: Numbers[K]) -> None:
         """Add another's counters to these."""
         for key in other:
@@ -81,6 +88,9 @@ class Counts:
         self.replies: Numbers[int] = Numbers(self._memory, self.rejected.end, _STATUSES)
         self.faults: Numbers[str] = Numbers(self._memory, self.replies.end, FAULTS)
         self.now: Numbers[str] = Numbers(self._memory, self.faults.end, ("unready",))
+        self._added: tuple[Numbers[Any], ...] = (
+            *(self.single, self.recovered, self.gone, self.rejected, self.replies, self.faults),
+        )
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -89,11 +99,23 @@ class Counts:
         Raises:
             OSError: the folder is gone.
         """
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            return cls(mmap.mmap(file, LOCK_BYTES))
-        finally:
-            os.close(file)
+        return cls(_memory_of(folder))
+
+    @classmethod
+    def homeless(cls) -> Self:
+        """Those of a process as long as it has no folder, known to all that are forked from now on."""
+        return cls(mmap.mmap(-1, LOCK_BYTES))
+
+    def move_into(self, folder: Path) -> None:
+        """Go on counting in a folder that was just made.
+
+        Raises:
+            OSError: the folder is gone.
+        """
+        memory = memoryview(_memory_of(folder)).cast("Q")
+        for numbers in (*self._added, self.now):
+            numbers.move_into(memory)
+        self._memory = memory
 
     @property
     def accepted(self) -> int:
@@ -119,12 +141,16 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Add another's counters to these."""
-        self.single.add(other.single)
-        self.recovered.add(other.recovered)
-        self.gone.add(other.gone)
-        self.rejected.add(other.rejected)
-        self.replies.add(other.replies)
-        self.faults.add(other.faults)
+        for mine, others in zip(self._added, other._added, strict=True):
+            mine.add(others)
+
+
+def _memory_of(folder: Path) -> mmap.mmap:
+    file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return mmap.mmap(file, LOCK_BYTES)
+    finally:
+        os.close(file)
 
 
 class Totals(Counts):
@@ -132,13 +158,18 @@ class Totals(Counts):
 
     Attributes:
         restarts: Processes started again, by which and why; written by the parent.
+        before_folders: What each process counts while it has no folder: the loader, then the workers.
+
+    Args:
+        workers: How many there are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int) -> None:
         super().__init__(mmap.mmap(-1, LOCK_BYTES))  # shared with whom the parent forks
         loaded: Numbers[str] = Numbers(self._memory, self.now.end, TABLES)
         isolated: Numbers[str] = Numbers(self._memory, loaded.end, TABLES)
         damaged: Numbers[str] = Numbers(self._memory, isolated.end, TABLES)
         erased: Numbers[str] = Numbers(self._memory, damaged.end, TABLES)
         self.restarts: Numbers[tuple[str, str]] = Numbers(self._memory, erased.end, RESTARTS)
+        self.before_folders = [Counts.homeless() for _ in range(workers + 1)]
         self.loads = Loads(loaded=loaded, isolated=isolated, damaged=damaged, erased=erased)

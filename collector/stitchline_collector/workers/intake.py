@@ -8,7 +8,6 @@ counted and what has left it stand together in the folder's lock file, so a load
 from __future__ import annotations
 
 import contextlib
-import mmap
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +20,7 @@ from ..load import Loader
 from ..logs import Log
 from ..spool import Folder, Segment, adopt
 from ..spool.folder import LOCK, sealed_segments, size_on_disk
-from ..spool.group import LOCK_BYTES, group_of, take
+from ..spool.group import group_of, take
 from .counts import TABLES, Counts, Totals
 
 _MEASURE_EVERY = 4  # looks
@@ -46,6 +45,8 @@ class GroupIntake(Intake):
         self.restarts = totals.restarts
         self._group = group
         self._totals = totals
+        self._folder: Folder | None = None  # until the disk has space for it
+        self._own, *self._homeless = totals.before_folders
         self._folders: dict[Path, Counts] = {}
         self._looked_into: set[Path] = set()
         self._known: dict[str, Segment] = {}  # by token: on their way to ClickHouse
@@ -53,15 +54,24 @@ class GroupIntake(Intake):
         self._looks = 0
 
     def open(self, front: Front, loader: Loader) -> None:
-        """Make the own folder, and the rooms that write it."""
+        """Make the rooms that write the own folder, as soon as the disk has space for it."""
         self._front, self._loader = front, loader
-        self._folder = Folder.create(self._spool_path, self._group)
-        counts = self._folders[self._folder.path] = Counts.of(self._folder.path)
-        front.open(self._folder, self._submit, lambda: loader.backlog, counts, counts.replies, counts.faults)
+        counts = self._own
+        front.open(
+            self._make_folder, self._submit, lambda: loader.backlog, counts, counts.replies, counts.faults
+        )
+
+    def _make_folder(self) -> Folder:
+        with self._counting:
+            folder = self._folder = Folder.create(self._spool_path, self._group)
+            self._own.move_into(folder.path)
+            self._folders[folder.path] = self._own
+        return folder
 
     def close(self) -> None:
         """Leave the own folder, when nothing writes it any more: the next loader adopts it, with what was counted."""
-        self._folder.release()
+        if self._folder:
+            self._folder.release()
 
     def look(self) -> None:
         """Take what the others sealed, and adopt what the dead left.
@@ -117,13 +127,10 @@ class GroupIntake(Intake):
 
     def _others(self) -> Iterator[Path]:
         """Folders of the group that another process writes, or wrote until a moment ago."""
+        own = self._folder and self._folder.path
         for path in sorted(self._spool_path.glob("[!.]*")):
             try:
-                if (
-                    path not in self._adopted
-                    and path != self._folder.path
-                    and group_of(path / LOCK) == self._group
-                ):
+                if path not in self._adopted and path != own and group_of(path / LOCK) == self._group:
                     yield path
             except (FileNotFoundError, NotADirectoryError):
                 continue
@@ -141,7 +148,7 @@ class GroupIntake(Intake):
                 take(path / LOCK, self._group)
             return self._folders.get(path) or Counts.of(path)
         except OSError:  # a full disk: then they last as long as this process
-            return Counts(mmap.mmap(-1, LOCK_BYTES))
+            return Counts.homeless()
 
     def _recount(self, path: Path, found: list[Segment]) -> None:
         """Count what a dead process had on disk and had not counted: written, but nobody was told."""
@@ -177,10 +184,9 @@ class GroupIntake(Intake):
 
     def _all(self) -> list[Counts]:
         self._meet()
-        own = self._folders.get(self._folder.path)
-        if own is not None:
-            own.single["commits"] = self._front.spool.commits
-        return [self._totals, *self._folders.values()]
+        self._own.single["commits"] = self._front.spool.commits
+        own = [] if self._folder else [self._own]
+        return [self._totals, *self._folders.values(), *own, *self._homeless]
 
     @property
     def workers(self) -> int:
@@ -221,7 +227,7 @@ class GroupIntake(Intake):
     def unready(self) -> str:
         """Why one of the others cannot acknowledge, or nothing."""
         with self._counting:
-            theirs = [self._folders.get(path) for path in self._others()]
+            theirs = [*self._homeless, *(self._folders.get(path) for path in self._others())]
         return "a worker is not ready" if any(one and one.now["unready"] for one in theirs) else ""
 
     @property

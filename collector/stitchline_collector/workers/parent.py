@@ -100,7 +100,7 @@ class Parent:
         questions = socket.socket(socket.AF_UNIX)
         questions.bind(str(path))
         questions.listen(BACKLOG)
-        totals = self._totals = Totals()
+        totals = self._totals = Totals(settings.workers)
         loader = Child(
             "loader", lambda: Collector(settings, GroupIntake(self._spool, self._group, totals), questions)
         )
@@ -111,7 +111,8 @@ class Parent:
         self._children = [loader, *workers]
 
     def _make_worker(self, number: int, loader: str) -> Worker:
-        return Worker(self._settings, self._group, self._sockets[number], loader, self._accounts)
+        counts = self._totals.before_folders[number + 1]
+        return Worker(self._settings, self._group, self._sockets[number], loader, self._accounts, counts)
 
     def _bind(self) -> socket.socket:
         bound = socket.socket(self._family)

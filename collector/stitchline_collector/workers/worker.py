@@ -30,13 +30,20 @@ class Worker:
         listener: Where it takes events.
         loader: The unix socket of the process that loads.
         accounts: Where rates are kept, of all workers.
+        counts: Where it counts as long as it has no folder.
 
     Raises:
         SettingsError, KeyFileError, OSError, maxminddb.InvalidDatabaseError: the settings cannot be served.
     """
 
     def __init__(
-        self, settings: Settings, group: int, listener: socket.socket, loader: str, accounts: Accounts
+        self,
+        settings: Settings,
+        group: int,
+        listener: socket.socket,
+        loader: str,
+        accounts: Accounts,
+        counts: Counts,
     ) -> None:
         self._settings = settings
         self._group = group
@@ -45,6 +52,8 @@ class Worker:
         self._forward = Forward(loader)
         self._spool_path = settings.data_path / "spool"
         self._started = contextlib.AsyncExitStack()
+        self._folder: Folder | None = None  # until the disk has space for it
+        self._counts = counts
         self._waiting = 0
         self._stopping = False
 
@@ -54,17 +63,17 @@ class Worker:
         return int(self._listener.getsockname()[1])
 
     async def start(self) -> None:
-        """Make a spool folder, and listen.
+        """Make a spool folder, or wait for the disk to have space for it, and listen.
 
         Raises:
             OSError: the data folder cannot be used.
         """
         started, front = self._started, self._front
-        self._folder = Folder.create(self._spool_path, self._group)
-        started.callback(self._folder.release)  # for the loader to adopt, with the counts that stand in it
-        self._counts = Counts.of(self._folder.path)
         counts = self._counts
-        front.open(self._folder, _left_on_disk, lambda: self._waiting, counts, counts.replies, counts.faults)
+        front.open(
+            self._make_folder, _left_on_disk, lambda: self._waiting, counts, counts.replies, counts.faults
+        )
+        started.callback(self._release_folder)
         await asyncio.to_thread(self._measure)
         await front.start(started)
         measuring = asyncio.create_task(self._keep_measuring(), name="measure")
@@ -81,6 +90,16 @@ class Worker:
         """Take no more, make everything durable, end."""
         self._stopping = True
         await self._started.aclose()
+
+    def _make_folder(self) -> Folder:
+        folder = Folder.create(self._spool_path, self._group)
+        self._counts.move_into(folder.path)
+        self._folder = folder
+        return folder
+
+    def _release_folder(self) -> None:
+        if self._folder:
+            self._folder.release()  # for the loader to adopt, with the counts that stand in it
 
     async def live(self, _request: web.Request) -> web.Response:
         """The process answers."""
@@ -116,7 +135,7 @@ class Worker:
     def _measure(self) -> None:
         """Learn what the loader has removed meanwhile, and what others have written."""
         self._front.spool.measured(lambda: size_on_disk(self._spool_path))
-        self._waiting = sum(1 for _ in self._folder.path.glob("*.sealed"))
+        self._waiting = sum(1 for _ in self._folder.path.glob("*.sealed")) if self._folder else 0
         self._counts.single["commits"] = self._front.spool.commits
 
 
