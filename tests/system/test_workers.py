@@ -76,6 +76,9 @@ def test_any_process_may_be_killed_and_what_was_acknowledged_is_there_once(
         assert came == went, (kind, metrics(several))
     assert sums(several)["accepted"][0] >= len(crowd.acknowledged)
     told = check_exactly_once(several, crowd)
+    for process, kills in (("worker", 3), ("loader", 2)):
+        counted = f'stitchline_process_restarts_total{{process="{process}",reason="died"}}'
+        assert metrics(several)[counted] == kills
 
     with Crowd(several.port, connections=6, events_per_batch=5) as later:
         wait_for(lambda: len(later.acknowledged) > 500, "more is acknowledged")
@@ -129,6 +132,8 @@ def test_a_process_that_hangs_is_killed_and_started_again(
     for _ in range(20):
         several.send(event())
     several.sql_until("SELECT count() FROM events", [[21]], WITHIN_S)
+    counted = f'stitchline_process_restarts_total{{process="{name.split(maxsplit=1)[0]}",reason="hung"}}'
+    assert metrics(several)[counted] >= 1  # more, where the machine itself stands still for so long
 
 
 def test_a_worker_that_hangs_while_it_starts_is_started_again(
