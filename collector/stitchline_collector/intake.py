@@ -81,6 +81,13 @@ class Intake:
         if folder is not None and folder.remove_if_empty():
             del self._adopted[segment.path.parent]
 
+    def damaged(self, segment: Segment, rows: int) -> None:
+        """Rows of a segment were lost to the disk (called on the loader's thread)."""
+
+    def lost(self, _table: str) -> int:
+        """Rows counted by another process, of which nothing was left when they were looked for."""
+        return 0
+
     def is_last(self) -> bool:
         """Whether nobody else writes segments that are to be loaded here."""
         return True

@@ -60,6 +60,9 @@ class Terms(Protocol):
     def damages(self) -> int:
         """Segments found damaged before they came to the loader."""
 
+    def lost(self, table: str, /) -> int:
+        """Rows counted by another process, of which nothing was left when they were looked for."""
+
     def spooled(self, table: str) -> int:
         """Rows on disk, not in ClickHouse yet."""
 
@@ -174,7 +177,7 @@ class Observer:
             "counter",
             "stitchline_rows_damaged",
             "Rows lost to a damaged disk",
-            _by_kind(loads.damaged.__getitem__),
+            _by_kind(lambda table: loads.damaged[table] + self._terms.lost(table)),
         )
         yield (
             "counter",

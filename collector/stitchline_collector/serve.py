@@ -83,7 +83,11 @@ class Collector:
         self._webhook_keys = check(settings.webhooks, milestones, self._segments)
         self._warehouse = Warehouse(settings.dsn, _read_limits(settings), journey, self._prepare)
         self._loader = Loader(
-            self._warehouse.session, self._intake.gone, self._intake.loads, self._front.suppressions
+            self._warehouse.session,
+            self._intake.gone,
+            self._intake.loads,
+            self._front.suppressions,
+            self._intake.damaged,
         )
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()

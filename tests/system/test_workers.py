@@ -167,6 +167,39 @@ def test_workers_take_events_while_the_loader_stands_still(
     several.sql_until("SELECT count() FROM events", [[20]], WITHIN_S)
 
 
+def test_what_is_damaged_before_the_loader_sees_it_is_counted(
+    collector: Callable[..., CollectorProcess],
+) -> None:
+    several = collector("--workers", "2", env={"STITCHLINE_SEAL_AGE_S": "0.2"})
+    spool = several.data / "spool"
+
+    def sealed() -> list[Path]:
+        return list(spool.glob("*/*-events.sealed"))
+
+    def damage(segment: Path) -> None:
+        segment.write_bytes(bytes(len(segment.read_bytes())))
+
+    several.send(event())
+    wait_until_loaded(several)
+    os.kill(processes(several)["loader"], signal.SIGSTOP)
+    for _ in range(2):
+        before = len(sealed())
+        several.send(*[event() for _ in range(3)])
+        wait_for(lambda before=before: len(sealed()) > before, "a segment is sealed")  # type: ignore[misc]
+    first, second = sealed()
+    damage(first)
+    second.unlink()
+    kill(several, "loader")  # what it had seen, nobody knows any more
+
+    wait_until_loaded(several)
+    several.send(event())
+    wait_until_loaded(several)
+    assert sums(several)["accepted"] == (8, 8)
+    found = metrics(several)
+    assert found['stitchline_rows_damaged_total{kind="accepted"}'] == 6
+    assert several.log().count("were gone before they could be loaded") in (1, 2)  # of one folder or two
+
+
 def test_the_spools_limit_holds_for_all_workers_together(
     collector: Callable[..., CollectorProcess],
 ) -> None:

@@ -43,6 +43,7 @@ class Loader:
         on_gone: Told of each segment that left the disk, on the loader's thread.
         loads: Where its rows are counted; None is here.
         suppressions: Whose rows are left out; None is nobody's.
+        on_damaged: Told of each segment that was found damaged, and how many of its rows were lost, on the loader's thread.
 
     Attributes:
         loading: Held while a segment is being loaded.
@@ -54,12 +55,14 @@ class Loader:
         on_gone: Callable[[Segment], None],
         loads: Loads | None = None,
         suppressions: Suppressions | None = None,
+        on_damaged: Callable[[Segment, int], None] = lambda _segment, _rows: None,
     ) -> None:
         self.loading = threading.Lock()
         self._suppressions = suppressions
         self.loads = loads or Loads()
         self._connect = connect
         self._on_gone = on_gone
+        self._on_damaged = on_damaged
         self._segments: deque[Segment] = deque()
         self._doubtful: set[str] = set()  # tokens that ClickHouse may know without having the rows
         self._session: Session | None = None
@@ -193,7 +196,9 @@ class Loader:
             # No space to keep the damaged part: loading the others makes some.
             self._segments.rotate(-1)
             raise
-        self.loads.damaged[segment.table] += segment.rows - (sound.rows if sound else 0)
+        lost = segment.rows - (sound.rows if sound else 0)
+        self.loads.damaged[segment.table] += lost
+        self._on_damaged(segment, lost)
         if sound is None:
             self._segments.popleft()
             self._on_gone(segment)

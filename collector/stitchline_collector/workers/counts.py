@@ -74,7 +74,8 @@ class Counts:
         rejected: Events by reason.
         replies: Requests by status.
         recovered: Rows found on disk that nobody had counted, by spool table.
-        gone: Rows that left the folder, by spool table; written by the loader.
+        gone: Rows that left the folder, by spool table; written by the loader, as `lost`.
+        lost: Rows of which nothing was left before the loader had seen them, by spool table.
         faults: Commits that the disk did not take, by reason.
         now: What is so at this moment, as 1: `unready`.
     """
@@ -84,12 +85,13 @@ class Counts:
         self.single: Numbers[str] = Numbers(self._memory, _AT, ("accepted", "suppressed", "commits"))
         self.recovered: Numbers[str] = Numbers(self._memory, self.single.end, TABLES)
         self.gone: Numbers[str] = Numbers(self._memory, self.recovered.end, TABLES)
-        self.rejected: Numbers[str] = Numbers(self._memory, self.gone.end, KINDS)
+        self.lost: Numbers[str] = Numbers(self._memory, self.gone.end, TABLES)
+        self.rejected: Numbers[str] = Numbers(self._memory, self.lost.end, KINDS)
         self.replies: Numbers[int] = Numbers(self._memory, self.rejected.end, _STATUSES)
         self.faults: Numbers[str] = Numbers(self._memory, self.replies.end, FAULTS)
         self.now: Numbers[str] = Numbers(self._memory, self.faults.end, ("unready",))
         self._added: tuple[Numbers[Any], ...] = (
-            *(self.single, self.recovered, self.gone, self.rejected, self.replies, self.faults),
+            *(self.single, self.recovered, self.gone, self.lost, self.rejected, self.replies, self.faults),
         )
 
     @classmethod

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import structs
+
 from ..front import Front
 from ..intake import MAY_BE_ON_ITS_WAY, Intake
 from ..load import Loader
@@ -21,6 +23,7 @@ from ..logs import Log
 from ..spool import Folder, Segment, adopt
 from ..spool.folder import LOCK, sealed_segments, size_on_disk
 from ..spool.group import group_of, take
+from ..spool.segment import CORRUPT, token_of
 from .counts import TABLES, Counts, Totals
 
 _MEASURE_EVERY = 4  # looks
@@ -51,6 +54,7 @@ class GroupIntake(Intake):
         self._looked_into: set[Path] = set()
         self._known: dict[str, Segment] = {}  # by token: on their way to ClickHouse
         self._counting = threading.RLock()  # between looks, the loader and who asks
+        self._missed: dict[tuple[Path, str], tuple[int, int]] = {}  # at the last look: acknowledged, missing
         self._looks = 0
 
     def open(self, front: Front, loader: Loader) -> None:
@@ -87,6 +91,7 @@ class GroupIntake(Intake):
             for place, segment in enumerate(sealed_segments(path, self._known, self._count_damage)):
                 # Seen for the first time, a loader that was killed may have sent it.
                 self._submit(segment, sent_before=is_new and place < MAY_BE_ON_ITS_WAY)
+            self._miss(path)
         for folder, segments in adopt(self._spool_path, self._group, self._known):
             self._adopted[folder.path] = folder
             self._folders[folder.path] = self._counts_of(folder.path)
@@ -106,6 +111,7 @@ class GroupIntake(Intake):
             self._recount(path, [])
             self._depart(path)
         self._looked_into.intersection_update(self._folders)
+        self._missed = {key: found for key, found in self._missed.items() if key[0] in self._folders}
         if self._looks % _MEASURE_EVERY == 0:
             self._front.spool.measured(lambda: size_on_disk(self._spool_path))
         self._looks += 1
@@ -114,9 +120,51 @@ class GroupIntake(Intake):
         """A segment left the disk (called on the loader's thread)."""
         self._front.spool.freed(segment.size)
         with self._counting:
-            known = self._known.pop(segment.token)  # its rows before any were found damaged
+            known = self._known.pop(segment.token)
             self._folders[segment.path.parent].gone[segment.table] += known.rows
         self._remove_if_empty(segment.path.parent)
+
+    def damaged(self, segment: Segment, rows: int) -> None:
+        """Rows of a segment were lost to the disk (called on the loader's thread)."""
+        with self._counting:
+            known = self._known[segment.token]
+            self._known[segment.token] = structs.replace(known, rows=known.rows - rows)
+            self._folders[segment.path.parent].gone[segment.table] += rows
+
+    def _miss(self, path: Path) -> None:
+        """Count what was acknowledged in a folder and is gone though nobody took it, which shows when its process pauses.
+
+        How many rows a segment had that was damaged or away when it was first looked at, only its writer knew.
+        """
+        with self._counting:
+            counts = self._folders[path]
+            acknowledged = {table: counts.acknowledged(table) for table in TABLES}
+            on_disk = [file for file in path.glob("*-*.*") if file.suffix != CORRUPT]
+            unseen = {file.stem.partition("-")[2] for file in on_disk if token_of(file) not in self._known}
+            for table, count in acknowledged.items():
+                before, missed = self._missed.get((path, table), (0, 0))
+                missing = count - counts.gone[table]
+                if count != before or table in unseen or missing <= counts.lost[table]:
+                    missing = 0
+                else:
+                    missing -= self._known_rows(path, table)
+                # Twice the same: between two names, a segment that is just being sealed may have been overlooked.
+                if missing > counts.lost[table] and missing == missed:
+                    self._lose(path, table, missing)
+                self._missed[path, table] = count, missing
+
+    def _known_rows(self, path: Path, table: str) -> int:
+        here = [one for one in list(self._known.values()) if one.path.parent == path]
+        return sum(one.rows for one in here if one.table == table)
+
+    def _lose(self, path: Path, table: str, rows: int) -> None:
+        log.error(
+            "%(rows)d rows of %(folder)s were gone before they could be loaded",
+            event="rows_lost",
+            rows=rows - self._folders[path].lost[table],
+            folder=path,
+        )
+        self._folders[path].lost[table] = rows
 
     def _count_damage(self) -> None:
         self.damages += 1
@@ -154,10 +202,13 @@ class GroupIntake(Intake):
         """Count what a dead process had on disk and had not counted: written, but nobody was told."""
         with self._counting:
             counts = self._folders[path]
-            here = [*found, *(one for one in list(self._known.values()) if one.path.parent == path)]
             for table in TABLES:
-                rows = counts.gone[table] + sum(one.rows for one in here if one.table == table)
-                counts.recovered[table] = max(0, rows - counts.acknowledged(table))
+                rows = counts.gone[table] + self._known_rows(path, table)
+                rows += sum(one.rows for one in found if one.table == table)
+                uncounted = rows - counts.acknowledged(table)
+                counts.recovered[table] = max(0, uncounted)
+                if -uncounted > counts.lost[table]:
+                    self._lose(path, table, -uncounted)
 
     def _remove_if_empty(self, path: Path) -> None:
         folder = self._adopted.get(path)
@@ -230,6 +281,11 @@ class GroupIntake(Intake):
             theirs = [*self._homeless, *(self._folders.get(path) for path in self._others())]
         return "a worker is not ready" if any(one and one.now["unready"] for one in theirs) else ""
 
+    def lost(self, table: str) -> int:
+        """Rows counted by another process, of which nothing was left when they were looked for."""
+        with self._counting:
+            return sum(counts.lost[table] for counts in self._all())
+
     @property
     def recovered(self) -> Mapping[str, int]:
         """Rows found on disk that nobody had counted, by spool table."""
@@ -248,7 +304,13 @@ class GroupIntake(Intake):
             self._meet()
             return sum(
                 # Rows may have gone before they were counted: a moment, while their commit is answered.
-                max(0, counts.acknowledged(table) + counts.recovered[table] - counts.gone[table])
+                max(
+                    0,
+                    counts.acknowledged(table)
+                    + counts.recovered[table]
+                    - counts.gone[table]
+                    - counts.lost[table],
+                )
                 for counts in self._folders.values()
             )
 
