@@ -205,10 +205,10 @@ class GroupIntake(Intake):
             for table in TABLES:
                 rows = counts.gone[table] + self._known_rows(path, table)
                 rows += sum(one.rows for one in found if one.table == table)
-                uncounted = rows - counts.acknowledged(table)
+                uncounted = rows + counts.lost[table] - counts.acknowledged(table)
                 counts.recovered[table] = max(0, uncounted)
-                if -uncounted > counts.lost[table]:
-                    self._lose(path, table, -uncounted)
+                if uncounted < 0:
+                    self._lose(path, table, counts.lost[table] - uncounted)
 
     def _remove_if_empty(self, path: Path) -> None:
         folder = self._adopted.get(path)
