@@ -187,6 +187,7 @@ def test_what_is_damaged_before_the_loader_sees_it_is_counted(
         several.send(*[event() for _ in range(3)])
         wait_for(lambda before=before: len(sealed()) > before, "a segment is sealed")  # type: ignore[misc]
     first, second = sealed()
+    whole = first.read_bytes()
     damage(first)
     second.unlink()
     kill(several, "loader")  # what it had seen, nobody knows any more
@@ -198,6 +199,16 @@ def test_what_is_damaged_before_the_loader_sees_it_is_counted(
     found = metrics(several)
     assert found['stitchline_rows_damaged_total{kind="accepted"}'] == 6
     assert several.log().count("were gone before they could be loaded") in (1, 2)  # of one folder or two
+
+    first.with_name("0000009000-events.open").write_bytes(
+        whole
+    )  # as if its worker died before it counted them
+    for name in ("worker 1", "worker 2"):
+        kill(several, name)
+    recovered = 'stitchline_rows_recovered_total{kind="accepted"}'
+    wait_for(lambda: metrics(several).get(recovered) == 3, "they are recovered")
+    wait_until_loaded(several)
+    assert sums(several)["accepted"] == (11, 11)
 
 
 def test_the_spools_limit_holds_for_all_workers_together(
