@@ -24,7 +24,9 @@ def address(engine: Engine) -> str:
     where = engine.address
     if engine.embedded:
         return f"chdb://{where.path}?database={engine.database}"
-    return f"clickhouse://{where.user}@{where.host}:{where.port}/{engine.database}"
+    hosts = ",".join(f"{shard.host}:{shard.port}" for shard in where.shards())
+    cluster = f"?cluster={where.cluster}" if where.cluster else ""
+    return f"clickhouse://{where.user}@{hosts}/{engine.database}{cluster}"
 
 
 @pytest.fixture
