@@ -1,7 +1,8 @@
 """What every test may ask for: a migrated ClickHouse of both kinds, and real collector processes.
 
 A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`, or as
-STITCHLINE_TEST_CLICKHOUSE says, which may be `cluster`: two shards. Each run has a database of its own.
+STITCHLINE_TEST_CLICKHOUSE says, which may be `cluster`: two shards. A module with `ON_SHARDS_TOO` runs there always, for its suite.
+Each run has a database of its own.
 The embedded engine allows one folder per process, so the tests' own is opened once, here.
 """
 
@@ -40,6 +41,9 @@ settings.register_profile(
 settings.load_profile("patient")
 # `make torture` runs the properties of stitching with it.
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
+
+
+_EVERY = ["embedded", "server", "cluster"]
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +109,14 @@ def server_template(clickhouse_server: ClickHouseServer) -> Iterator[Template]:
 def folder_template(databases: Path) -> Path:
     """A migrated folder of the embedded engine that nothing has open."""
     return migrated_folder(databases / "template")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have a module that says `ON_SHARDS_TOO = True` run on two shards as well, each time."""
+    named = "STITCHLINE_TEST_CLICKHOUSE" in os.environ
+    if not named and getattr(metafunc.module, "ON_SHARDS_TOO", False) and "flavour" in metafunc.fixturenames:
+        metafunc.definition.add_marker(pytest.mark.parametrize("flavour", _EVERY, indirect=True))
 
 
 @pytest.fixture(params=os.environ.get("STITCHLINE_TEST_CLICKHOUSE", "embedded server").split())

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from stitchline_collector.engine import Engine
 
+ON_SHARDS_TOO = True
+
 
 @pytest.fixture
 def address(engine: Engine) -> str:

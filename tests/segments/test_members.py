@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stitchline_collector.engine import Engine
 
+ON_SHARDS_TOO = True
 JOURNEY = """stages = ["look", "buy"]
 [[milestones]]
 name = "dear"

@@ -20,6 +20,7 @@ from tests.stitch.test_resolve import NAMESPACES, A, B, C, edge, edges, some_unl
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
+ON_SHARDS_TOO = True
 _NEW = 19
 _RULES = IdentityRules(limits={"device": 3, "anonymous": 1, "email": 2})
 
