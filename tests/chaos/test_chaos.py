@@ -23,7 +23,7 @@ from tests.chaos.schedule import Round, Step
 from tests.chaos.stage import Stage, until
 from tests.clickhouse_server import ClickHouseServer
 
-SHORT = ((6, 5), (13, 3))  # seeds, and how many steps of their rounds
+SHORT = ((6, 5), (551, 2))  # seeds, and how many steps of their rounds
 QUICKLY_S, SLOWLY_S = 0.01, 0.2  # between two batches of a client; slowly while a fault lasts for minutes
 MINUTES = float(os.environ.get("STITCHLINE_TORTURE_MINUTES", "") or 20)
 
