@@ -111,7 +111,8 @@ def test_a_full_disk_answers_503_and_is_ready_again_once_clickhouse_has_taken_th
     server.kill()
     acknowledged: list[str] = []
     assert b"No space left on device" in fill(cramped, acknowledged)
-    assert b"No space left" in cramped.request("GET", "/health/ready")[2]
+    # Of several workers only those that tried know of it; which one answers is chance.
+    _until(lambda: b"No space left" in cramped.request("GET", "/health/ready")[2])
 
     assert metrics(cramped)['stitchline_spool_faults_total{reason="disk_full"}'] > 0
     _until(lambda: metrics(cramped)["stitchline_ready"] == 0)
@@ -119,8 +120,9 @@ def test_a_full_disk_answers_503_and_is_ready_again_once_clickhouse_has_taken_th
     server.start()
     ready_again(cramped)
     check_loaded(cramped, acknowledged)
-    for words in ("the spool cannot be written, answering 503", "the spool can be written again"):
-        assert words in cramped.log()
+    assert "the spool cannot be written, answering 503" in cramped.log()
+    # The worker that found it full looks each second, while another was ready all the time.
+    _until(lambda: "the spool can be written again" in cramped.log())
 
 
 def test_kill_9_on_a_full_disk_loses_nothing_acknowledged(

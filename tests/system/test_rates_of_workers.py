@@ -37,11 +37,13 @@ REFUSED = 300  # requests, before it ends
 
 
 class Hasty(threading.Thread):
-    """A connection that sends without a pause, whatever it is told."""
+    """A connection that sends without a pause, whatever it is told, once all of them were answered: a worker may still be starting."""
 
-    def __init__(self, port: int, events: int, done: threading.Event) -> None:
+    def __init__(
+        self, port: int, events: int, all_answered: threading.Barrier, done: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
-        self._port, self._events, self._done = port, events, done
+        self._port, self._events, self._all_answered, self._done = port, events, all_answered, done
         self.accepted = 0
         self.refused_at: list[float] = []
         self.first_answer_at = 0.0
@@ -54,7 +56,9 @@ class Hasty(threading.Thread):
                 connection.request("POST", "/v1/events", batch(*[event()] * self._events), headers)
                 answer = connection.getresponse()
                 answer.read()
-                self.first_answer_at = self.first_answer_at or time.monotonic()
+                if not self.first_answer_at:
+                    self.first_answer_at = time.monotonic()
+                    self._all_answered.wait(60)
                 if answer.status == 200:
                     self.accepted += self._events
                 elif answer.status == 429:
@@ -65,7 +69,8 @@ class Hasty(threading.Thread):
 def test_three_workers_take_what_one_would(collector: Callable[..., CollectorProcess], limit: str) -> None:
     several = collector("--workers", "3", env=LIMITS[limit])
     done = threading.Event()
-    crowd = [Hasty(several.port, events, done) for events in BATCHES]
+    all_answered = threading.Barrier(len(BATCHES))
+    crowd = [Hasty(several.port, events, all_answered, done) for events in BATCHES]
     began = time.monotonic()
     for one in crowd:
         one.start()

@@ -148,6 +148,20 @@ def test_a_worker_that_hangs_while_it_starts_is_started_again(
     assert f"worker 1, process {pid}, hangs" in several.log()
     several.send(event())
     several.sql_until("SELECT count() FROM events", [[1]], WITHIN_S)
+    assert metrics(several)['stitchline_process_restarts_total{process="worker",reason="hung"}'] >= 1
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_started_again_and_counted(
+    collector: Callable[..., CollectorProcess],
+) -> None:
+    several = collector("--workers", "2", start=False)
+    several.start(until_ready=False)
+    wait_for(lambda: "worker 1" in processes(several), "worker 1 is there")
+    kill(several, "worker 1")
+    several.send(event())
+    several.sql_until("SELECT count() FROM events", [[1]], WITHIN_S)
+    assert metrics(several)['stitchline_process_restarts_total{process="worker",reason="died"}'] == 1
+    assert several.log().count("ended with -9") == 1
 
 
 def test_workers_take_events_while_the_loader_stands_still(

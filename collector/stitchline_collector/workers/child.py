@@ -46,6 +46,15 @@ class Child:
         """As what it is counted when it is started again."""
         return "loader" if self.worker is None else "worker", "hung" if self.is_hung else "died"
 
+    def was_killed(self) -> bool:
+        """Wait until it has ended; if it did so by itself, it is nobody's process any more."""
+        found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        if found is not None and found.si_code != os.CLD_EXITED:
+            return True
+        os.waitpid(self.pid, 0)
+        self.pid = 0
+        return False
+
     def beat(self) -> None:
         """Say that it runs; called in the process."""
         self.pulse[0] += 1

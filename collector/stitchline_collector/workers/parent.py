@@ -171,11 +171,9 @@ class Parent:
                     self._end_hung(_TICK_S)
                 for ready_r in ready:
                     child = waiting.pop(ready_r)
-                    if not os.read(ready_r, 1):
-                        code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
-                        child.pid = 0
-                        if code >= 0:  # else it was killed, and is started again like any other
-                            raise StartFailed(f"{child.name} did not start")
+                    # Who was killed is noted by `_restart`, and started again like any other.
+                    if not os.read(ready_r, 1) and not child.was_killed():
+                        raise StartFailed(f"{child.name} did not start")
                     os.close(ready_r)
 
     def _end_hung(self, passed_s: float) -> None:
