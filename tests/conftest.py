@@ -1,7 +1,7 @@
 """What every test may ask for: a migrated ClickHouse of both kinds, and real collector processes.
 
 A test that takes `engine` or `dsn` runs twice, as `[embedded]` and as `[server]`, or as
-STITCHLINE_TEST_CLICKHOUSE says, which may be `cluster`: two shards. A module with `ON_SHARDS_TOO` runs there always, for its suite.
+STITCHLINE_TEST_CLICKHOUSE says, which may be `cluster`: two shards. What is marked `shards` runs there always.
 Each run has a database of its own.
 The embedded engine allows one folder per process, so the tests' own is opened once, here.
 """
@@ -113,9 +113,10 @@ def folder_template(databases: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Have a module that says `ON_SHARDS_TOO = True` run on two shards as well, each time."""
+    """Have what is marked `shards` run on two shards as well, each time; `shards(False)` takes a test of a marked module out."""
+    marked = metafunc.definition.get_closest_marker("shards")
     named = "STITCHLINE_TEST_CLICKHOUSE" in os.environ
-    if not named and getattr(metafunc.module, "ON_SHARDS_TOO", False) and "flavour" in metafunc.fixturenames:
+    if marked and marked.args != (False,) and not named and "flavour" in metafunc.fixturenames:
         metafunc.definition.add_marker(pytest.mark.parametrize("flavour", _EVERY, indirect=True))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stitchline_collector.engine import Engine
 
-ON_SHARDS_TOO = True
+pytestmark = pytest.mark.shards
 
 
 @pytest.fixture

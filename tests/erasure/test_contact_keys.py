@@ -7,6 +7,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.ask.test_corrections import cli
 from tests.erasure.test_erasing import until
 from tests.erasure.town import WITHIN_S, Town
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.processes import CollectorProcess
+
+pytestmark = pytest.mark.shards
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 

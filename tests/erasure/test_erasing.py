@@ -11,6 +11,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.ask.test_corrections import KEYS, cli
 from tests.erasure.town import WITHIN_S, Town, files_with
 from tests.system.ledger import metrics
@@ -19,9 +21,9 @@ from tests.system.senders import batch, event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
     from tests.processes import CollectorProcess
+
+pytestmark = pytest.mark.shards
 
 
 def engine_folder(dsn: str, flavour: str, request: pytest.FixtureRequest) -> Path:
@@ -102,6 +104,7 @@ def test_what_arrives_later_of_somebody_erased_is_answered_and_dropped_until_the
     process.sql_until("SELECT count() FROM events WHERE name = 'back'", [[1]])
 
 
+@pytest.mark.shards(False)  # it waits a minute for the lease; tests/cluster/test_privacy.py kills shards
 def test_an_erasure_that_was_killed_in_the_middle_is_finished_at_the_next_start(
     collector: Callable[..., CollectorProcess],
 ) -> None:

@@ -18,6 +18,8 @@ from tests.stitch.stories import event, load, node
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
+pytestmark = pytest.mark.shards
+
 DEVICES = [f"device-{number}" for number in range(20)]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from stitchline_collector.cluster import LOCAL
 from stitchline_collector.erasure.places import IMPERSONAL, PLACES, WORKING, tables
 from stitchline_collector.stitch import Desk
@@ -11,6 +13,8 @@ from stitchline_collector.stitch.rebuild import _TABLES
 
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
+
+pytestmark = pytest.mark.shards
 
 _TELLING = (
     "node",

@@ -7,6 +7,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.ask.test_corrections import KEYS
 from tests.erasure.town import WITHIN_S
 from tests.system.ledger import metrics, wait_until_loaded
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.processes import CollectorProcess
+
+pytestmark = pytest.mark.shards
 
 ON = {"STITCHLINE_ERASE_ON_WITHDRAWAL": "true", "STITCHLINE_KEYS": KEYS}
 
@@ -164,6 +168,7 @@ def test_a_server_withdraws_for_whom_it_names_and_gives_the_consent_back(
     assert shop.events_of(shop.phone) == [["identify", 10]]
 
 
+@pytest.mark.shards(False)  # it waits a minute for the lease
 def test_withdrawals_that_wait_are_erased_in_one_go_also_after_a_kill(
     collector: Callable[..., CollectorProcess],
 ) -> None:

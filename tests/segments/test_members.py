@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from stitchline_collector.engine import Engine
 
-ON_SHARDS_TOO = True
+pytestmark = pytest.mark.shards
 JOURNEY = """stages = ["look", "buy"]
 [[milestones]]
 name = "dear"

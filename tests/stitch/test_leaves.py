@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from tests.stitch.test_resolve import NAMESPACES, A, B, C, edge, edges, some_unl
 if TYPE_CHECKING:
     from stitchline_collector.engine import Engine
 
-ON_SHARDS_TOO = True
+pytestmark = pytest.mark.shards
 _NEW = 19
 _RULES = IdentityRules(limits={"device": 3, "anonymous": 1, "email": 2})
 
