@@ -12,6 +12,7 @@ from aiohttp import web
 from stitchline_collector.activate.outbox import Message, Outbox
 from stitchline_collector.activate.sender import Sender
 from stitchline_collector.activate.webhooks import Webhook
+from tests.collector.spool.full_disk import largest_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,28 @@ async def test_a_redirect_is_not_followed(outbox: Outbox, aiohttp_server: Any) -
     moody = Moody(web.Response(status=307, headers={"Location": "/elsewhere"}), web.Response(status=204))
     await _sent(moody, outbox, aiohttp_server)
     assert [path for _, path, _, _ in moody.asked] == ["/hook", "/hook"]
+
+
+async def test_a_dead_letter_that_the_disk_does_not_take_is_written_when_it_does(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    message = Message("msg_1", "gone", time.time(), 1, "marketing", "{}")
+    outbox.put([message])
+    sender = Sender([], {}, outbox, _agrees)
+    with largest_file(0):
+        await sender.start()
+        sender.submit([message])
+        async with asyncio.timeout(10):
+            while not sender.errors:  # noqa: ASYNC110 -- what is waited for happens on a thread
+                await asyncio.sleep(0.01)
+        assert "cannot be written" in sender.errors["gone"]
+        assert (sender.pending()["gone"], sender.died["gone"]) == (1, 0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*sender._under_way.values())
+    assert sender.died["gone"] == 1
+    await sender.stop()
+    (letter,) = Outbox(tmp_path).dead("gone")
+    assert letter.error == "there is no such webhook any more"
 
 
 async def test_what_a_dead_process_left_is_taken_over_and_what_lives_is_not(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from .webhooks import Webhook, signature
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 300.0
+_DISK_PAUSE_S = 1.0
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 _CONSENT_HOLDS_S = 5.0  # a message as young as that, sent for the first time, was made from what is known now
 _AT_ONCE = 8  # requests to one webhook
@@ -110,21 +111,22 @@ class Sender:
                     webhook, message, again=attempts > 0
                 )
             if is_withdrawn:
-                self.withdrawn[webhook.name] += 1
                 await asyncio.to_thread(self._outbox.taken, message.id)
+                self.withdrawn[webhook.name] += 1
                 return
             self.errors[webhook.name] = error
             if not error:
-                self.delivered[webhook.name] += 1
                 await asyncio.to_thread(self._outbox.taken, message.id)
+                self.delivered[webhook.name] += 1
                 return
             self.failures[webhook.name] += 1
             attempts += 1
             if time.time() > max(message.created_at, message.revived_at) + webhook.give_up_after_s:
                 break
             await asyncio.sleep(max(wait_s, _pause_s(attempts)))
-        self.died[message.webhook] += 1
         why = self.errors.get(message.webhook) or "there is no such webhook any more"
+        await self._bury(replace(message, error=why))
+        self.died[message.webhook] += 1
         log.error(
             "webhook %(webhook)s: %(webhook_id)s is a dead letter: %(error)s",
             event="dead_letter",
@@ -132,7 +134,14 @@ class Sender:
             webhook_id=message.id,
             error=why,
         )
-        await asyncio.to_thread(self._outbox.bury, replace(message, error=why))
+
+    async def _bury(self, message: Message) -> None:
+        while True:
+            try:
+                return await asyncio.to_thread(self._outbox.bury, message)
+            except OSError as error:  # a full disk passes; until then it is on disk as a message that waits
+                self.errors[message.webhook] = f"the dead letter cannot be written: {error}"
+                await asyncio.sleep(_DISK_PAUSE_S)
 
     async def _attempt_if_agreed(
         self, webhook: Webhook, message: Message, *, again: bool

@@ -358,26 +358,28 @@ class Spool:
                 self._finish(table, segment)
 
     def _finish(self, table: str, segment: _Open) -> None:
-        del self._open[table]
         with contextlib.suppress(OSError):  # every commit of it is synced already
             os.close(segment.file)
         if segment.rows == 0:
             with contextlib.suppress(OSError):  # found empty and removed by whoever adopts the folder
                 segment.path.unlink()
-            return
-        sealed = Segment(segment.path, segment.rows, segment.size)
-        try:
-            sealed = sealed.renamed(SEALED)
-        except (
-            OSError
-        ) as error:  # a file system gone read-only: what is acknowledged can still be read and sent
-            log.error(  # noqa: TRY400
-                "cannot rename %(segment)s: %(error)s",
-                event="segment_not_renamed",
-                segment=segment.path,
-                error=error,
-            )
-        self._on_sealed(sealed)
+        else:
+            self._on_sealed(_sealed(segment))
+        del self._open[table]  # last: rows that are counted nowhere for a moment would seem to be loaded
+
+
+def _sealed(segment: _Open) -> Segment:
+    sealed = Segment(segment.path, segment.rows, segment.size)
+    try:
+        return sealed.renamed(SEALED)
+    except OSError as error:  # a file system gone read-only: what is acknowledged can still be read and sent
+        log.error(  # noqa: TRY400
+            "cannot rename %(segment)s: %(error)s",
+            event="segment_not_renamed",
+            segment=segment.path,
+            error=error,
+        )
+        return sealed
 
 
 def _reason(error: OSError) -> str:

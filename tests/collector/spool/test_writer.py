@@ -99,6 +99,18 @@ async def test_a_segment_is_sealed_at_its_age_without_another_append(tmp_path: P
         assert spool.open_rows("events") == 0
 
 
+async def test_rows_that_are_sealed_are_counted_until_they_are_handed_over(tmp_path: Path) -> None:
+    counted: list[int] = []
+    folder = Folder.create(tmp_path)
+    spool = Spool(folder, NEVER, 1 << 30, lambda _sealed: counted.append(spool.open_rows("events")))
+    spool.start()
+    await spool.append("events", b"x\n", 1)
+    await spool.close()
+    folder.release()
+
+    assert (counted, spool.open_rows("events")) == ([1], 0)
+
+
 @pytest.mark.parametrize("seal", [Seal(3600, rows=10), Seal(3600, size_bytes=1000)], ids=["rows", "bytes"])
 async def test_a_segment_is_sealed_by_rows_and_by_bytes(tmp_path: Path, seal: Seal) -> None:
     async with opened(tmp_path, seal) as (spool, sealed):
