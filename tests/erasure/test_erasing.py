@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ask.test_corrections import KEYS, cli
-from tests.erasure.town import WITHIN_S, Town, files_with
+from tests.erasure.town import WITHIN_S, Town, files_with, let_lease_run_out
 from tests.system.ledger import metrics
 from tests.system.senders import batch, event
 
@@ -104,7 +104,7 @@ def test_what_arrives_later_of_somebody_erased_is_answered_and_dropped_until_the
     process.sql_until("SELECT count() FROM events WHERE name = 'back'", [[1]])
 
 
-@pytest.mark.shards(False)  # it waits a minute for the lease; tests/cluster/test_privacy.py kills shards
+@pytest.mark.shards(False)  # tests/cluster/test_privacy.py kills shards
 def test_an_erasure_that_was_killed_in_the_middle_is_finished_at_the_next_start(
     collector: Callable[..., CollectorProcess],
 ) -> None:
@@ -116,7 +116,9 @@ def test_an_erasure_that_was_killed_in_the_middle_is_finished_at_the_next_start(
     folder = process.data / "erasures"
     until(lambda: any(folder.glob("*.open")), "it is begun")
     assert files_with([folder], [town.ada])
-    process.restart()
+    process.kill()
+    let_lease_run_out(process)
+    process.start()
 
     until(lambda: any(folder.glob("*.json")), "it is finished")
 

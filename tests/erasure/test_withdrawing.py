@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.ask.test_corrections import KEYS
-from tests.erasure.town import WITHIN_S
+from tests.erasure.town import WITHIN_S, let_lease_run_out
 from tests.system.ledger import metrics, wait_until_loaded
 from tests.system.senders import batch, event
 
@@ -168,7 +168,6 @@ def test_a_server_withdraws_for_whom_it_names_and_gives_the_consent_back(
     assert shop.events_of(shop.phone) == [["identify", 10]]
 
 
-@pytest.mark.shards(False)  # it waits a minute for the lease
 def test_withdrawals_that_wait_are_erased_in_one_go_also_after_a_kill(
     collector: Callable[..., CollectorProcess],
 ) -> None:
@@ -187,7 +186,9 @@ def test_withdrawals_that_wait_are_erased_in_one_go_also_after_a_kill(
     while not any(folder.glob("*.open")):
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    shop.process.restart()
+    shop.process.kill()
+    let_lease_run_out(shop.process)
+    shop.process.start()
     while len(list(folder.glob("*.json"))) < 2:
         assert time.monotonic() < deadline + WITHIN_S
         time.sleep(0.05)
