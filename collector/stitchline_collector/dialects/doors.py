@@ -20,8 +20,7 @@ from ..ingest import Ingest
 from ..receive import Refusal
 from ..receive.body import BodyLimits, read_body
 from ..receive.cors import refuse_page
-from ..receive.events import Receiver, key_of
-from ..receive.keys import Grant
+from ..receive.events import Admitted, Receiver, key_of
 from ..receive.refusals import too_many, unreadable
 from ..wire import Defaults
 from . import posthog, replies, segment, snowplow
@@ -179,14 +178,14 @@ class Doors:
                 opened = open_body(await read_body(request, self._body_limits))
             except Unreadable as error:
                 raise unreadable(str(error)) from None
-            grant = self._grant(request, opened.key, answers)
+            admitted = self._admit(request, opened.key, answers)
             try:
-                decoded = opened.decoded(grant.source, self._limits)
+                decoded = opened.decoded(admitted.grant.source, self._limits)
             except TooManyEvents as error:
                 raise too_many(str(error)) from None
             if rejected is not None:
                 rejected |= {one.rejection.index: one.rejection.reason for one in decoded.rejected}
-            await self._store(request, decoded, grant, dialect)
+            await self._store(request, decoded, admitted, dialect)
         except Refusal as refusal:
             if refusal.status == 413 and answers.keeps_too_large:
                 return await self._keep_start(request, answers, dialect)
@@ -196,15 +195,14 @@ class Doors:
         self._receiver.replies[answer.status] += 1
         return answer
 
-    async def _store(self, request: web.Request, decoded: Decoded, grant: Grant, dialect: str) -> None:
-        origin = self._receiver.origin(request, grant)
-        address = origin.ip
+    async def _store(self, request: web.Request, decoded: Decoded, admitted: Admitted, dialect: str) -> None:
+        origin = admitted.origin
         if "SP-Anonymous" in request.headers:
             origin = origin.without_address()
             snowplow.forget_network(decoded)
         accepted = self._ingest.take(decoded, origin, dialect)
         del decoded  # what waits for the disk must not hold the memory of thousands of requests
-        await self._receiver.stored(accepted, grant, address)
+        await self._receiver.stored(accepted, admitted)
 
     async def _keep_start(self, request: web.Request, answers: Replies, dialect: str) -> web.Response:
         """Keep the beginning of a body that is too large; the rest is read, or its sender would not hear the answer."""
@@ -212,13 +210,13 @@ class Doors:
             start, end, size = await _read_ends(request, self._body_limits.body_timeout_s)
             # Trackers write it behind what makes an event large.
             found = _AID.search(start) or _AID.search(end)
-            grant = self._grant(request, found[1].decode(errors="replace") if found else "", answers)
+            admitted = self._admit(request, found[1].decode(errors="replace") if found else "", answers)
             reason = (
                 f"too large: {size:,} bytes, at most {self._body_limits.max_body_bytes:,} are taken, and "
                 f"inflated {self._body_limits.max_inflated_bytes:,}; the first {len(start):,} are kept"
             )
             rejected = [Rejected(Rejection(0, "", reason, "$"), start)]
-            await self._store(request, Decoded(Defaults(), [], rejected), grant, dialect)
+            await self._store(request, Decoded(Defaults(), [], rejected), admitted, dialect)
         except Refusal as refusal:
             answer = answers.refused(refusal)
         else:
@@ -226,8 +224,8 @@ class Doors:
         self._receiver.replies[answer.status] += 1
         return answer
 
-    def _grant(self, request: web.Request, in_body: str, answers: Replies) -> Grant:
-        """What the request's key allows.
+    def _admit(self, request: web.Request, in_body: str, answers: Replies) -> Admitted:
+        """What the request's key allows, and where it came from.
 
         A Snowplow tracker has none: its app id or the vendor in its address is looked up instead.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -21,6 +22,18 @@ from .refusals import Refusal, foreign_page, over_rate, unavailable, unknown_key
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _encode = msgspec.json.Encoder().encode
 _JSON = {"Content-Type": "application/json"}
+
+
+class Admitted(NamedTuple):
+    """A request that may send.
+
+    Attributes:
+        grant: What its key allows.
+        origin: Where it came from.
+    """
+
+    grant: Grant
+    origin: Origin
 
 
 class Receiver:
@@ -69,12 +82,11 @@ class Receiver:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Take a batch; answers when it is durable."""
         try:
-            grant = self.admit(request, (key_of(request),))
+            admitted = self.admit(request, (key_of(request),))
             body = await read_body(request, self._limits)
-            origin = self.origin(request, grant)
-            accepted = self._ingest(body, origin)
+            accepted = self._ingest(body, admitted.origin)
             del body  # what waits for the disk must not hold the memory of thousands of requests
-            await self.stored(accepted, grant, origin.ip)
+            await self.stored(accepted, admitted)
         except Refusal as refusal:
             self.replies[refusal.status] += 1
             return allow(request, refusal.response())
@@ -89,10 +101,9 @@ class Receiver:
         """Take an event from an image's address; always answers with an image, so that no mail shows a broken one."""
         status = 200
         try:
-            grant = self.admit(request, (key_of(request),))
-            origin = self.origin(request, grant)
-            accepted = self._ingest(pixel_batch(request.query), origin)
-            await self.stored(accepted, grant, origin.ip)
+            admitted = self.admit(request, (key_of(request),))
+            accepted = self._ingest(pixel_batch(request.query), admitted.origin)
+            await self.stored(accepted, admitted)
         except Refusal as refusal:
             status = refusal.status
         self.replies[status] += 1
@@ -104,36 +115,37 @@ class Receiver:
             return refuse_page()
         return preflight()
 
-    async def stored(self, accepted: Accepted, grant: Grant, address: str) -> None:
+    async def stored(self, accepted: Accepted, admitted: Admitted) -> None:
         """Wait until it is on disk.
 
         Args:
             accepted: What is being stored.
-            grant: With which it came; its rate pays for it.
-            address: From where, which pays too; empty for a server's key.
+            admitted: With what it came: its key's rate pays for it, and its address's, unless it is a server's.
 
         Raises:
             Refusal: it could not be put there.
         """
+        grant, origin = admitted
         events = accepted.accepted + len(accepted.rejected)
         grant.spend(events)
         self._pressure.spend(grant.source, events)
         if not grant.is_server:
-            self._addresses.spend(address, events)
+            self._addresses.spend(origin.ip, events)
         try:
             for stored in accepted.stored:
                 await stored
         except NotDurable as error:
             raise unavailable(str(error)) from None
 
-    def admit(self, request: web.Request, keys: Sequence[str]) -> Grant:
-        """What the first of the keys that may send allows.
+    def admit(self, request: web.Request, keys: Sequence[str]) -> Admitted:
+        """What the first of the keys that may send allows, and where the request came from.
 
         Raises:
             Refusal: none of them may, the page may not use it, there was too much of the key or from the address, or too much
                 in all.
         """
         grant = next((found for key in keys if (found := self.keys.grant(key, "write"))), None)
+        address = ""
         if grant is None or not grant.is_server:
             address = self._proxies.address(request)
             wait_s = self._addresses.wait_s(address)
@@ -148,18 +160,16 @@ class Receiver:
         if wait_s:
             raise over_rate(wait_s, "this key's")
         self._pressure.check(grant.source)
-        return grant
+        return Admitted(grant, _origin(request, grant, address))
 
-    def origin(self, request: web.Request, grant: Grant) -> Origin:
-        """Where a request came from; nothing of a server's own address and agent."""
-        if grant.is_server:
-            return Origin(grant.source, by_server=True)
-        headers = request.headers
-        # https://www.w3.org/TR/gpc/: the value is 1, and any other says nothing.
-        objects = headers.get("Sec-GPC") == "1"
-        return Origin(
-            grant.source, self._proxies.address(request), headers.get("User-Agent", ""), objects=objects
-        )
+
+def _origin(request: web.Request, grant: Grant, address: str) -> Origin:
+    """Where a request came from; nothing of a server's own address and agent."""
+    if grant.is_server:
+        return Origin(grant.source, by_server=True)
+    headers = request.headers
+    # https://www.w3.org/TR/gpc/: the value is 1, and any other says nothing.
+    return Origin(grant.source, address, headers.get("User-Agent", ""), objects=headers.get("Sec-GPC") == "1")
 
 
 def key_of(request: web.Request) -> str:
