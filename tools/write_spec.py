@@ -361,7 +361,8 @@ def openapi() -> Json:
         "info": {
             "title": "Stitchline collector",
             "version": "1",
-            "description": "Written by tools/write_spec.py from the collector's types; sdk/spec/protocol.md says what they mean.",
+            "description": "Written by tools/write_spec.py from the collector's types; sdk/spec/protocol.md says what they mean. "
+            "Any other address is answered 404, and another method 405, both with an Error.",
         },
         "security": [{"key": []}, {"keyInQuery": []}],
         "paths": paths(),

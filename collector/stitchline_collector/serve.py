@@ -45,6 +45,7 @@ from .logs import Log
 from .observe import Observer
 from .page import PageRoutes
 from .rebuild_request import RebuildRequest
+from .receive.refusals import in_our_shape
 from .replay import Replay
 from .retention import keep
 from .segments import SegmentRoutes, segments_in
@@ -247,7 +248,7 @@ class Collector:
             self._webhook_routes.terms,
             self._withdrawing.terms,
         )
-        app = web.Application(client_max_size=settings.max_body_bytes)
+        app = web.Application(client_max_size=settings.max_body_bytes, middlewares=[in_our_shape])
         for room in (
             observer,
             self._asking,

@@ -263,7 +263,8 @@ def test_questions_are_answered_by_whichever_worker_is_asked(
         assert (status, answer.decode()) == (200, "é\t7\n")
         assert headers["Content-Type"].startswith("text/tab-separated-values")
         assert several.request("GET", "/v1/events")[0] == 405
-        assert several.request("GET", "/nothing/here")[0] == 404
+        status, _, answer = several.request("GET", "/nothing/here")
+        assert (status, json.loads(answer).keys()) == (404, {"error", "hint"})
         assert several.request("GET", "/v1/people/user/ada", headers={"Authorization": ""})[0] == 401
     found = metrics(several)
     assert found["stitchline_events_received_total"] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 from aiohttp import web
 
@@ -28,6 +30,26 @@ class Refusal(Exception):
         headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
         body = msgspec.json.encode({"error": self.error, "hint": self.hint})
         return web.Response(status=self.status, body=body, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def in_our_shape(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Say what the HTTP library refuses by itself as everything else is said, and not as plain text."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return Refusal(
+            404, "there is nothing at this address", "sdk/spec/openapi.json lists all addresses"
+        ).response()
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        answer = Refusal(405, f"{request.method} is not for this address", f"send {allowed}").response()
+        answer.headers["Allow"] = allowed
+        return answer
+    except web.HTTPRequestEntityTooLarge:
+        return too_large(request.client_max_size, "the body").response()
 
 
 def unreadable(why: str) -> Refusal:

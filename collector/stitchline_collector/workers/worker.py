@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ..front import Front
 from ..receive.rates import Accounts
+from ..receive.refusals import in_our_shape
 from ..serve import listen
 from ..settings import Settings
 from ..spool import Folder, Segment
@@ -80,7 +81,7 @@ class Worker:
         started.callback(measuring.cancel)
         await self._forward.start()
         started.push_async_callback(self._forward.close)
-        app = web.Application(client_max_size=self._settings.max_body_bytes)
+        app = web.Application(client_max_size=self._settings.max_body_bytes, middlewares=[in_our_shape])
         app.add_routes([web.get("/health/live", self.live), web.get("/health/ready", self.ready)])
         app.add_routes(front.routes())
         app.router.add_route("*", "/{path:.*}", self._forward)  # whatever it is, the loader knows it
