@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..engine import EngineError, QueryError, Reader
+from ..engine import TIMEOUT_EXCEEDED, EngineError, QueryError, Reader
 from ..receive.events import key_of
 from ..receive.refusals import Refusal
 from . import views
@@ -32,7 +32,6 @@ May = Callable[[str, str], bool]
 
 _MAX_EVENTS = 10_000
 _RETRY_AFTER_S = "2"
-_TIMEOUT = 159
 _IDENTIFIER = r"{namespace:[^/]+}/{value:[\s\S]+}"  # of any characters: aiohttp's own patterns leave out braces and line ends
 
 
@@ -108,7 +107,7 @@ class Asking:
         except QueryError as error:
             hint = (
                 _sql_hint(error)
-                if error.code == _TIMEOUT
+                if error.code == TIMEOUT_EXCEEDED
                 else "GET /v1/queries lists the parameters and their types"
             )
             raise Refusal(400, _first_line(error), hint) from error
@@ -286,6 +285,6 @@ def _first_line(error: EngineError) -> str:
 
 
 def _sql_hint(error: QueryError) -> str:
-    if error.code == _TIMEOUT:
+    if error.code == TIMEOUT_EXCEEDED:
         return "a filter on occurred_at or on device.id makes a query faster; sql_timeout_s sets the limit"
     return "one SELECT on the tables and views of this database; SHOW TABLES lists them, DESCRIBE person_events its columns"

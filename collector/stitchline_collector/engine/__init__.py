@@ -5,6 +5,7 @@ from __future__ import annotations
 from stitchline_collector.engine.engine import Engine
 from stitchline_collector.engine.errors import (
     DATA_ERRORS,
+    TIMEOUT_EXCEEDED,
     DataRejected,
     EngineBusy,
     EngineError,
@@ -17,6 +18,7 @@ from stitchline_collector.engine.shards import Shards
 
 __all__ = [
     "DATA_ERRORS",
+    "TIMEOUT_EXCEEDED",
     "DataRejected",
     "Engine",
     "EngineBusy",

@@ -67,6 +67,8 @@ class QueryError(EngineError):
     """The statement is wrong, not allowed, or needs more than its limits."""
 
 
+TIMEOUT_EXCEEDED = 159
+
 # The names are ClickHouse's own; a test compares them with errorCodeToName().
 DATA_ERRORS = {
     6: "CANNOT_PARSE_TEXT",
@@ -141,7 +143,7 @@ REFUSED = {
 
 # Over a limit: a query's own fault, but an insert's bad luck, because the loader's inserts are small and alike.
 RETRY_INSERT_LATER = {
-    159: "TIMEOUT_EXCEEDED",
+    TIMEOUT_EXCEEDED: "TIMEOUT_EXCEEDED",
     160: "TOO_SLOW",
     241: "MEMORY_LIMIT_EXCEEDED",
     394: "QUERY_WAS_CANCELLED",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stitchline_collector.engine import statement
-from stitchline_collector.engine.errors import QueryError, mapped
+from stitchline_collector.engine.errors import TIMEOUT_EXCEEDED, QueryError, mapped
 from stitchline_collector.engine.session import Rows
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _FORMAT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _OWN_FORMAT = re.compile(r"\s+FORMAT\s+(\w+)$")
-_TIMEOUT = 159
 _STREAMED = ("SELECT", "WITH", "(")  # the embedded engine streams no SHOW, DESCRIBE, EXISTS and EXPLAIN
 _CHUNK_BYTES = 1024 * 1024
 _READ_FORMATTED = "SELECT formatQuerySingleLine({sql:String})"
@@ -196,8 +195,8 @@ class Reader:
             with mapped(self._where):
                 yield
         except QueryError as error:
-            if error.code != _TIMEOUT:
+            if error.code != TIMEOUT_EXCEEDED:
                 raise
             raise QueryError(
-                f"stopped after {self.limits.time_s} s: ask for less, e.g. fewer days", _TIMEOUT
+                f"stopped after {self.limits.time_s} s: ask for less, e.g. fewer days", TIMEOUT_EXCEEDED
             ) from error

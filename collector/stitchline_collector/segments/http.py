@@ -16,13 +16,12 @@ from aiohttp import web
 from ..ask import Asking
 from ..ask.http import Handler
 from ..ask.sql import content_type
-from ..engine import QueryError
+from ..engine import TIMEOUT_EXCEEDED, QueryError
 from ..receive.refusals import Refusal
 from .definition import Segment
 from .members import export, members, sizes
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_TIMEOUT = 159
 _MOST_MEMBERS = 10_000
 _DEFAULT_NAMESPACES = "user"
 
@@ -102,7 +101,7 @@ class SegmentRoutes:
 def _wrong(segment: Segment, error: QueryError) -> Refusal:
     hint = (
         "sql_timeout_s sets the limit"
-        if error.code == _TIMEOUT
+        if error.code == TIMEOUT_EXCEEDED
         else "its `sql` is one SELECT with a column person_id; without one, the parameters of this request are wrong"
     )
     return Refusal(400, f"segment {segment.name}: {error.message.partition(chr(10))[0]}", hint)

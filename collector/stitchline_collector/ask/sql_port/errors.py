@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ...engine import DATA_ERRORS, EngineError, EngineUnavailable
+from ...engine import DATA_ERRORS, TIMEOUT_EXCEEDED, EngineError, EngineUnavailable
 
 AUTHENTICATION_FAILED = 516
 UNKNOWN_DATABASE = 81
@@ -22,7 +22,7 @@ _NAMES = {
     72: "CANNOT_PARSE_NUMBER",
     73: "UNKNOWN_FORMAT",
     UNKNOWN_DATABASE: "UNKNOWN_DATABASE",
-    159: "TIMEOUT_EXCEEDED",
+    TIMEOUT_EXCEEDED: "TIMEOUT_EXCEEDED",
     164: "READONLY",
     AUTHENTICATION_FAILED: "AUTHENTICATION_FAILED",
     _UNAVAILABLE: "SERVER_OVERLOADED",
@@ -48,7 +48,7 @@ def status_of(error: EngineError) -> int:
         return 404
     if code == _NOT_IMPLEMENTED:
         return 501
-    if code == 159:
+    if code == TIMEOUT_EXCEEDED:
         return 408
     return 400 if code in _BAD_REQUEST else 500
 
