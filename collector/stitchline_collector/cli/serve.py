@@ -69,7 +69,8 @@ def serve(config: Path | None, print_config: bool, **given: object) -> None:  # 
 
 
 def _run(settings: Settings) -> None:
-    from ..serve import Collector, run  # after --print-config, which needs none of it
+    from ..serve import Collector  # after --print-config, which needs none of it
+    from ..serving import run
     from ..workers.parent import Parent, StartFailed
 
     def announce(port: int) -> None:

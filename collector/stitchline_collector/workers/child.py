@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from ..logs import Log
-from ..serve import Part
+from ..serving import Part
 
 STABLE_S = 10.0  # who lived so long is started again at once
 LONGEST_WAIT_S = 10.0

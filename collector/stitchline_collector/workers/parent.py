@@ -25,7 +25,8 @@ from typing import NoReturn
 
 from ..logs import Log, call_process
 from ..receive.rates import Accounts
-from ..serve import BACKLOG, Collector, run
+from ..serve import Collector
+from ..serving import BACKLOG, run
 from ..settings import Settings
 from ..spool import group
 from .child import LONGEST_WAIT_S, Child, has_ended

@@ -12,7 +12,7 @@ from aiohttp import web
 from ..front import Front
 from ..receive.rates import Accounts
 from ..receive.refusals import in_our_shape
-from ..serve import listen
+from ..serving import listen
 from ..settings import Settings
 from ..spool import Folder, Segment
 from ..spool.folder import size_on_disk
