@@ -47,7 +47,7 @@ export function clear(place) {
 function colours() {
   const style = getComputedStyle(byId("answers"));
   const of = name => style.getPropertyValue(`--${name}`).trim();
-  return { ink: of("ink"), dim: of("dim"), line: of("line"), card: of("card"), back: of("back"), mark: of("mark"), bad: of("bad"), font: style.fontFamily };
+  return { ink: of("ink"), dim: of("dim"), line: of("line"), card: of("card"), back: of("back"), mark: of("mark"), bad: of("bad"), most: of("most"), font: style.fontFamily };
 }
 
 export const text = (c, more = {}) => ({ color: c.ink, fontFamily: c.font, fontSize: 12, ...more });
@@ -59,7 +59,7 @@ export const tooltip = (c, formatter) => ({
 // For rows of bars: a short bar is hard to point at, so its whole row answers.
 export const rowTooltip = (c, told) => ({ ...tooltip(c, ([{ dataIndex }]) => told(dataIndex)), trigger: "axis", axisPointer: { type: "none" } });
 
-// A grid of numbers, darker where they are greater.
+// A grid of numbers, in a colour that is stronger where they are greater and never too strong to read them.
 export function heat({ label, rows, columns, cells, most, to, cell = 40, said = name => short(name, 11) }) {
   const long = Math.max(...rows.map(name => short(name).length));
   const left = Math.min(8 + long * 7, 150);
@@ -79,13 +79,13 @@ export function heat({ label, rows, columns, cells, most, to, cell = 40, said = 
         type: "category", data: rows, inverse: true,
         axisLabel: text(c, { formatter: name => short(name) }), axisLine: { lineStyle: { color: c.line } }, axisTick: { show: false },
       },
-      visualMap: { type: "continuous", show: false, min: 0, max: Math.max(most, 1), inRange: { color: [c.card, c.mark] } },
+      visualMap: { type: "continuous", show: false, min: 0, max: Math.max(most, 1), inRange: { color: [c.card, c.most] } },
       series: [{
         type: "heatmap",
         itemStyle: { borderColor: c.line, borderWidth: 1 },
         emphasis: { itemStyle: { borderColor: c.ink } },
         label: { show: true, formatter: ({ value }) => value[2].toLocaleString("en") },
-        data: cells.map(({ x, y, value, told }) => ({ value: [x, y, value], told, label: text(c, { color: value / most > 0.55 ? c.back : c.ink }) })),
+        data: cells.map(({ x, y, value, told }) => ({ value: [x, y, value], told, label: text(c) })),
       }],
     }),
   });

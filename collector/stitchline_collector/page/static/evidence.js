@@ -21,7 +21,7 @@ export function graph({ nodes, edges, is_whole: isWhole }, wide) {
   const refused = edges.filter(edge => edge.refused_by).length;
   const words = edges.length
     ? `${many(edges.length - refused, "piece of evidence joins", "pieces of evidence join")} them${refused ? `; ${refused} would have joined others and ${refused === 1 ? "was" : "were"} refused` : ""}.`
-    : "Nothing else was seen together with this: it is known by itself alone.";
+    : "Nothing else is joined to this yet: it is known by itself alone.";
   return [
     make("h3", {}, "Evidence"),
     make("p", {}, words, refused ? " Dashed lines are refused, dashed boxes nobody's or somebody else's." : "", isWhole ? "" : " There is more than is told here."),

@@ -1,7 +1,7 @@
 import { chart, text, tooltip } from "../charts.js";
 import { count, many, most, short } from "../words.js";
 
-const COLOURS = ["#4f7fd9", "#c2702e", "#2f9a7c", "#a65fb5", "#b3932a", "#d0567c", "#5f8f3a", "#6b7a90"];
+const COLOURS = ["#4f7fd9", "#c2702e", "#2f9a7c", "#a65fb5", "#a08420", "#d0567c", "#5f8f3a", "#6b7a90"];
 
 export const title = "Paths";
 export const query = "paths";
