@@ -329,7 +329,14 @@ class _Damage(Fault):
 
     def _segments(self, stage: Stage) -> list[Path]:
         found = [path for state in self.states for path in stage.spool.glob(f"*/*-events.{state}")]
-        return sorted(path for path in found if path.stat().st_size)
+        return sorted(path for path in found if _is_filled(path))
+
+
+def _is_filled(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # sealed meanwhile, under another name
+        return False
 
 
 class SegmentCorrupt(_Damage):
