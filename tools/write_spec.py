@@ -308,7 +308,7 @@ def paths() -> dict[str, Json]:
             )
         },
         "/v1/identity/rebuild": {
-            "post": _operation("Decide everybody anew", _ANY, "401", key="admin", status="202")
+            "post": _operation("Decide everybody anew", _ANY, "401 409", key="admin", status="202")
         },
         "/v1/tail": {
             "get": _operation(

@@ -56,7 +56,9 @@ class Front:
         keys = settings_module.contact_keys(settings)
         contacts = self.contacts = Contacts(keys, settings.phone_region)
         self.stored = contacts.stored
-        self.suppressions = Suppressions(settings.data_path, keys[-1], contacts.stored, contacts.others)
+        self.suppressions = Suppressions(
+            settings.data_path, keys[-1], contacts.stored, contacts.others, is_shared=not settings.is_embedded
+        )
         geo = GeoDatabase(Path(settings.geo_database) if settings.geo_database else None)
         privacy = Privacy(required=settings.require_consent, refused_by_signal=settings.gpc_refuses)
         self._enricher = Enricher(contacts, privacy, geo)

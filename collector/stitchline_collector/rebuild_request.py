@@ -8,14 +8,15 @@ import msgspec
 from aiohttp import web
 
 from .receive.events import key_of
-from .receive.refusals import unknown_key
+from .receive.refusals import elsewhere, unknown_key
+from .stitch import Standby
 
 
 class RebuildRequest:
     """Passes an operator's wish on to the stitcher.
 
     Args:
-        ask: tells the stitcher; it rebuilds before its next round.
+        ask: tells the stitcher, which rebuilds before its next round; raises `Standby` where another collector stitches.
         may: whether a key has a right.
     """
 
@@ -32,7 +33,10 @@ class RebuildRequest:
         key = key_of(request)
         if not self._may(key, "admin"):
             return unknown_key(given=bool(key)).response()
-        self._ask()
+        try:
+            self._ask()
+        except Standby as standby:
+            return elsewhere(standby).response()
         return web.Response(
             status=202, body=msgspec.json.encode({"accepted": True}), content_type="application/json"
         )

@@ -26,7 +26,7 @@ from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
 from .corrections import Corrections
-from .engine import Engine, EngineUnavailable, ReadLimits
+from .engine import Engine, EngineError, EngineUnavailable, ReadLimits
 from .erasure.erasing import Erasing
 from .erasure.http import ErasureRoutes
 from .erasure.mail import Mail
@@ -46,7 +46,8 @@ from .retention import keep
 from .segments import SegmentRoutes, segments_in
 from .serving import listen
 from .settings import Settings
-from .stitch import Errand, Progress, Stitcher
+from .stitch import Errand, Progress, Standby, Stitcher
+from .suppression_exchange import Exchange
 from .warehouse import Warehouse
 
 log = Log(__name__)
@@ -84,6 +85,7 @@ class Collector:
             self._front.suppressions,
             self._intake.damaged,
         )
+        self._exchange = Exchange(self._front.suppressions)
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
@@ -273,6 +275,8 @@ class Collector:
 
     def _ask_for_rebuild(self) -> None:
         if self._stitcher:  # else everything will be decided by the rules of now anyway
+            if self._stitcher.progress.standby:
+                raise Standby
             self._stitcher.ask_for_rebuild()
 
     def _between_rounds(self, errand: Errand) -> Future[Any]:
@@ -290,6 +294,7 @@ class Collector:
             try:
                 await asyncio.to_thread(self._intake.look)
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
+                await asyncio.to_thread(self._exchange_suppressions)
                 await asyncio.to_thread(self._erasing.resume)
                 if self._settings.erase_on_withdrawal:
                     self._withdrawing.look()
@@ -299,6 +304,13 @@ class Collector:
                     event="spool_not_looked_at",
                     error=error,
                 )
+
+    def _exchange_suppressions(self) -> None:
+        """Tell other collectors who is taken again, and hear it, also while there is nothing to load."""
+        if self._settings.is_embedded:
+            return
+        with contextlib.suppress(EngineError), contextlib.closing(self._warehouse.session()) as session:
+            self._exchange(session)
 
     async def _stop_looking(self, looking: asyncio.Task[None]) -> None:
         """Look until those who write for this process have ended, once more, and no more."""

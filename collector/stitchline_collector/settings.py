@@ -225,6 +225,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.clickhouse or f"chdb://{self.data_path / 'clickhouse'}"
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether ClickHouse runs inside this process."""
+        return self.dsn.startswith("chdb:")
+
+    @property
     def development(self) -> bool:
         """Whether there is no key, neither here nor in the data folder, so that any key is accepted."""
         return not self.keys and KeyFile(self.data_path).state() is None
@@ -389,7 +394,7 @@ def _check(settings: Settings) -> None:
         Proxies(settings.trusted_proxies)
     except ValueError as error:
         raise SettingsError(f"trusted_proxies: {error}") from None
-    if settings.sql_port and not settings.dsn.startswith("chdb:"):
+    if settings.sql_port and not settings.is_embedded:
         raise SettingsError(
             "sql_port: it answers from the embedded engine only; with a ClickHouse server, connect your tools to that server"
         )

@@ -14,11 +14,13 @@ import hashlib
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .enrich.privacy import ANALYTICS, CONSENT
 from .logs import Log
@@ -54,6 +56,7 @@ class Erased(msgspec.Struct, frozen=True, omit_defaults=True):
         withdrawn_at: when they took their consent back, by which they were erased: a later yes takes them in again. None: somebody
             asked for it, and must say so again.
         by_server: a server's key said so, and only such a one may say yes.
+        is_back: they are taken again, which other data folders are still to be told.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Erased(msgspec.Struct, frozen=True, omit_defaults=True):
     hashes: tuple[str, ...]
     withdrawn_at: dt.datetime | None = None
     by_server: bool = False
+    is_back: bool = False
 
 
 class Withdrawn(msgspec.Struct, frozen=True):
@@ -90,6 +94,7 @@ class Suppressions:
         secret: of the keyed hash; the oldest key of contacts, so that another newest one changes nothing.
         stored: an identifier's value as the tables hold it, from what an app sends; empty if it can be none.
         others: what a contact is under other keys: by that somebody may have been erased.
+        is_shared: other data folders have the same, see `suppression_exchange`.
     """
 
     def __init__(
@@ -98,8 +103,12 @@ class Suppressions:
         secret: bytes,
         stored: Stored,
         others: Callable[[str], tuple[str, ...]] = lambda _: (),
+        *,
+        is_shared: bool = False,
     ) -> None:
         self.path = data / NAME
+        self._is_shared = is_shared
+        self._heard: tuple[Erased, ...] = ()  # of others, not in the file yet
         self._key = hashlib.sha256(b"suppression\0" + secret).digest()
         self._stored = stored
         self._others = others
@@ -188,9 +197,8 @@ class Suppressions:
         ids = {one.id for one in made}
         with self._alone() as before:
             erased = [*(one for one in before if one.id not in ids), *made]
-            devices = [one.id for one in erased if one.withdrawn_at and not one.by_server]
-            gone = set(devices[:-_MOST_DEVICES])
-            self._write(tuple(one for one in erased if one.id not in gone))
+            devices = [one.id for one in erased if one.withdrawn_at and not (one.by_server or one.is_back)]
+            self._write(self._without(erased, set(devices[:-_MOST_DEVICES])))
 
     def welcome(self, rows: list[Row], *, by_server: bool) -> None:
         """Take those in again who were erased because they took consent back, and give it again; ask only when there is anybody.
@@ -213,7 +221,7 @@ class Suppressions:
                             back |= {one.id} if by_server or not one.by_server else set()
         if back:
             with self._alone() as before:
-                self._write(tuple(one for one in before if one.id not in back))
+                self._write(self._without(before, back))
             self._read()
             log.info(
                 "%(people)d who had withdrawn their consent have given it again",
@@ -231,8 +239,44 @@ class Suppressions:
         with self._alone() as before:
             gone = [one for one in before if not wanted.isdisjoint(one.hashes)]
             if gone:
-                self._write(tuple(one for one in before if one not in gone))
+                self._write(self._without(before, {one.id for one in gone}))
         return len({digest for one in gone for digest in one.hashes})
+
+    @property
+    def version(self) -> int:
+        """How often the file was changed."""
+        return self._version[0] if self._version is not None else -1
+
+    def exchange(self, heard: Mapping[str, Erased]) -> tuple[int, list[Erased]]:
+        """Take over what other data folders know.
+
+        Args:
+            heard: all that they know, by id.
+
+        Returns:
+            The version from which the next exchange has news; what they do not know.
+        """
+        version = self.version  # before the file is read: what is changed meanwhile is exchanged next time
+        self._heard = _others_only(set(), heard)
+        try:
+            known = self._erased()
+            if (merged := _merged(known, heard)) != known:
+                with self._alone() as before:
+                    merged = _merged(before, heard)
+                    self._write(merged)
+        except (OSError, msgspec.DecodeError):
+            # A full disk: loading makes room, so it goes on, sifted by what this process remembers until it can write it.
+            self._seen = version = -1
+            return version, []
+        self._heard = ()
+        return version, [
+            one for one in merged if one.id not in heard or (one.is_back and not heard[one.id].is_back)
+        ]
+
+    def _without(self, erased: Iterable[Erased], gone: AbstractSet[str]) -> tuple[Erased, ...]:
+        """Take some out, by their ids; that they are back stays until other data folders know."""
+        rest = (replace(one, hashes=(), is_back=True) if one.id in gone else one for one in erased)
+        return tuple(one for one in rest if self._is_shared or not one.is_back)
 
     def _hashes_of(self, identifiers: Iterable[Pair], sessions: Iterable[Pair]) -> tuple[str, ...]:
         identifiers = list(identifiers)
@@ -290,6 +334,7 @@ class Suppressions:
             )
             self._seen = seen
             return
+        erased = (*erased, *self._heard)
         self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes)
         self._withdrawn = {
             bytes.fromhex(digest): one for one in erased if one.withdrawn_at for digest in one.hashes
@@ -328,6 +373,18 @@ class Suppressions:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _merged(known: tuple[Erased, ...], heard: Mapping[str, Erased]) -> tuple[Erased, ...]:
+    """What is known together with what was heard of others, the own first."""
+    rest = [one for one in known if not (one.id in heard and heard[one.id].is_back)]
+    return (*rest, *_others_only({one.id for one in rest}, heard))
+
+
+def _others_only(known: AbstractSet[str], heard: Mapping[str, Erased]) -> tuple[Erased, ...]:
+    """Who is suppressed by others alone; from now on, for what was taken before is to be sifted too."""
+    now = dt.datetime.now(dt.UTC)
+    return tuple(replace(one, at=now) for one in heard.values() if not one.is_back and one.id not in known)
 
 
 def session_value(device_id: str, session_id: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 import uuid
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stitchline_collector.engine import Engine
@@ -15,7 +17,6 @@ from tests.system.senders import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tests.processes import CollectorProcess
 
@@ -141,12 +142,12 @@ def files_with(folders: Iterable[Path], needles: Iterable[str]) -> list[str]:
     """Files in which one of some words stands, in whatever depth."""
     words = [needle.encode() for needle in needles]
     found = []
-    for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                body = path.read_bytes() if path.is_file() else b""
-            except FileNotFoundError:  # a part that is just being merged
-                continue
-            if any(word in body or word.decode() in path.name for word in words):
-                found.append(str(path))
+    # Not `rglob`, which minds folders that ClickHouse removes meanwhile.
+    for path in (Path(at, name) for folder in folders for at, _, names in os.walk(folder) for name in names):
+        try:
+            body = path.read_bytes() if path.is_file() else b""
+        except FileNotFoundError:  # a part that is just being merged
+            continue
+        if any(word in body or word.decode() in path.name for word in words):
+            found.append(str(path))
     return found

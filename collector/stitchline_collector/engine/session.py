@@ -44,12 +44,17 @@ class Rows(list[tuple[Any, ...]]):
 
 
 class Session:
-    """One connection that may read and write; opened by `Engine.session`."""
+    """One connection that may read and write; opened by `Engine.session`.
+
+    Attributes:
+        embedded: ClickHouse runs inside this process.
+        database: ours.
+    """
 
     def __init__(self, client: Client, where: str, database: str, *, embedded: bool) -> None:
         self._client = client
         self._where = where
-        self._embedded = embedded
+        self.embedded = embedded
         self.database = database
 
     def command(
@@ -118,7 +123,7 @@ class Session:
         """
         target = table if "." in table else f"{self.database}.{table}"
         with mapped(self._where, inserting=True):
-            if self._embedded and compression == "zstd":
+            if self.embedded and compression == "zstd":
                 # The engine would have the driver do it, which leaves a file open when the bytes are broken.
                 body, compression = zstd.decompress(body), None
             self._client.raw_insert(

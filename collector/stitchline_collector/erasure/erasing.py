@@ -3,7 +3,7 @@
 Enters: an identifier. Leaves: a receipt. Guaranteed: it may be repeated, and killed at any moment: what was begun is on disk and is
 finished at the next start. Persons of others stay as they are, and `stitch --full` gives the same.
 
-The order: write down who; suppress them; let the loader finish what it holds; empty the places, events first; look again. From the
+The order: write down who; suppress them, in all collectors; let the loader finish what it holds; empty the places, events first; look again. From the
 second step on nothing brings them back: what arrives is dropped, and what waits in the spool is left out when it is loaded.
 """
 
@@ -27,6 +27,7 @@ from ..logs import Log
 from ..stitch import Desk
 from ..stitch.lease import LEASE_MS
 from ..suppression import Suppressions
+from ..suppression_exchange import Exchange
 from .ground import Ground
 from .journal import Journal, Request
 from .mail import Mail
@@ -104,6 +105,7 @@ class Erasing:
     ) -> None:
         self._journal = Journal(data)
         self._suppressions = suppressions
+        self._exchange = Exchange(suppressions)
         self._stored = stored
         self._between_rounds = between_rounds
         self._loader = loader
@@ -166,6 +168,7 @@ class Erasing:
             self._suppressions.add_withdrawn(request.id, request.withdrawn)
         else:
             self._suppressions.add(request.id, pairs, subject.sessions)
+        self._exchange(desk.session)
         with self._loader.loading:
             pass  # what it read before is in ClickHouse now
         with self._deciding:

@@ -16,7 +16,7 @@ from ..ask.asked import PERSON, Asked, Stored, asked
 from ..engine import EngineError
 from ..logs import Log
 from ..receive.events import key_of
-from ..receive.refusals import Refusal, unavailable, unknown_key
+from ..receive.refusals import Refusal, elsewhere, unavailable, unknown_key
 from ..stitch import Standby
 from ..suppression import Suppressions
 from .erasing import Erasing, OnReplicas
@@ -110,7 +110,7 @@ class ErasureRoutes:
             except OnReplicas:
                 return _on_replicas().response()
             except Standby as standby:
-                return Refusal(409, str(standby), "ask the collector that stitches").response()
+                return elsewhere(standby).response()
             except (EngineError, OSError) as error:
                 log.warning(
                     "nothing could be erased or read now: %(error)s", event="erasure_waits", error=error

@@ -178,6 +178,7 @@ IMPERSONAL = {
     "identity_candidate_patterns": "the same",
     "identity_candidate_models": "the same",
     "contact_generations": "how often the key of contacts was changed",
+    "suppressions": "keyed hashes of who was erased, so that they stay so",
     "journey_definitions": "the text of journey.toml",
 }
 """Tables that tell of nobody, and why."""

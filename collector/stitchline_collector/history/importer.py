@@ -70,7 +70,9 @@ class Importer:
         self._target = f"{source}\0{address}\0{address.database}"
         keys = settings_module.contact_keys(settings)
         contacts = Contacts(keys, settings.phone_region)
-        suppressions = Suppressions(settings.data_path, keys[-1], contacts.stored, contacts.others)
+        suppressions = Suppressions(
+            settings.data_path, keys[-1], contacts.stored, contacts.others, is_shared=not settings.is_embedded
+        )
         self.outlet = Outlet(settings, suppressions)
         enricher = Enricher(contacts, Privacy(required=settings.require_consent), GeoDatabase())
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)

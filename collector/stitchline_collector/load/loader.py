@@ -15,6 +15,7 @@ from ..logs import Log
 from ..spool import CorruptSegment, Segment
 from ..spool.folder import recover_segment
 from ..suppression import Suppressions
+from ..suppression_exchange import Exchange
 from .insert import Loaded, Sift, insert_segment, insert_split, mark_split, restore
 
 log = Log(__name__)
@@ -59,6 +60,7 @@ class Loader:
     ) -> None:
         self.loading = threading.Lock()
         self._suppressions = suppressions
+        self._exchange = None if suppressions is None else Exchange(suppressions)
         self.loads = loads or Loads()
         self._connect = connect
         self._on_gone = on_gone
@@ -131,6 +133,8 @@ class Loader:
         """Bring the first segment of the queue home."""
         if self._session is None:
             self._session = self._connect()
+        if self._exchange is not None:
+            self._exchange(self._session)
         try:
             sift = self._sift(segment)
             done = (

@@ -52,6 +52,11 @@ async def in_our_shape(
         return too_large(request.client_max_size, "the body").response()
 
 
+def elsewhere(why: Exception) -> Refusal:
+    """409: another collector on the same ClickHouse does this."""
+    return Refusal(409, str(why), "it is the one whose /metrics say stitchline_stitch_standby 0")
+
+
 def unreadable(why: str) -> Refusal:
     """400: the body as a whole cannot be understood."""
     return Refusal(

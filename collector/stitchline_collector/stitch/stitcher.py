@@ -80,6 +80,9 @@ class Progress:
 class Standby(Exception):
     """Another stitcher does the work."""
 
+    def __init__(self, why: str = "another collector is stitching: ask that one, or stop it") -> None:
+        super().__init__(why)
+
 
 class Stitcher:
     """Stitches, for as long as it runs; one thread.
@@ -188,7 +191,7 @@ class Stitcher:
         desk = self._desk = self._desk or Desk(self._engine)
         # A process that dies in a rebuild leaves the others waiting for so long: else one of them would go on by the old rules.
         if not (desk.lease.held() and desk.lease.prolong(_REBUILD_LEASE_MS)):
-            raise Standby("another collector is stitching: ask that one, or stop it")
+            raise Standby
         desk.recall(self._wanted)
         desk.dictionaries.load_if_stale()
         self._renew(desk)
@@ -264,8 +267,7 @@ class Stitcher:
             errand, done = self._errands.get()
             desk = self._desk
             if instead is not None or desk is None or self.progress.standby:
-                other = Standby("another collector is stitching: ask that one, or stop it")
-                done.set_exception(instead or other)
+                done.set_exception(instead or Standby())
                 continue
             try:
                 done.set_result(errand(desk))
