@@ -11,7 +11,9 @@ def main() -> None:
         from stitchline_collector.cli import cli
     except ImportError as error:
         # The base install is the SDK alone.
-        sys.exit(f"the stitchline command needs the collector: pip install 'stitchline[embedded]' ({error})")
+        sys.exit(
+            f"the stitchline command needs the collector: from a checkout, pip install '.[embedded]' ({error})"
+        )
     cli(prog_name="stitchline")
 
 

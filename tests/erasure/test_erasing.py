@@ -180,7 +180,8 @@ def test_the_commands_print_a_receipt_and_write_a_file(
 
     exported = cli(process, "export", f"user:{town.ada}", "--output", str(file))
     erased = cli(process, "erase", f"user:{town.ada}", "--yes")
-    nothing = cli(process, "export", f"user:{town.ada}")
+    nothing = cli(process, "export", f"user:{town.ada}", "--output", str(tmp_path / "nobody.jsonl"))
+    again = cli(process, "erase", f"user:{town.ada}", "--yes")
     back = cli(process, "erase", "--forget-suppression", f"user:{town.ada}")
 
     assert exported.returncode == 0, exported.stderr
@@ -193,7 +194,14 @@ def test_the_commands_print_a_receipt_and_write_a_file(
     assert file.stat().st_mode & 0o077 == 0
     assert erased.returncode == 0, erased.stderr
     assert "0 left" in erased.stdout
-    assert nothing.stdout == ""
+    assert erased.stderr == ""
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert f"nobody is known as user:{town.ada}" in nothing.stderr
+    assert not (tmp_path / "nobody.jsonl").exists()
+    assert (again.returncode, again.stderr) == (
+        0,
+        f"nobody was known as user:{town.ada}: nothing was found\n",
+    )
     assert "are taken again" in back.stdout
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .remote import Remote, asks_a_collector, identifier
+from .remote import Remote, asks_as_admin, identifier
 
 
 @click.command()
@@ -22,7 +22,7 @@ from .remote import Remote, asks_a_collector, identifier
 )
 @click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object; does not ask.")
-@asks_a_collector
+@asks_as_admin
 def erase(
     who: tuple[str, str], url: str, key: str, *, forget_suppression: bool, yes: bool, as_json: bool
 ) -> None:
@@ -46,6 +46,8 @@ def erase(
         click.confirm(f"Erase everything about {':'.join(who)}, for good?", abort=True)
     receipt = remote.delete("v1", "people", *who)
     left = sum(place["left"] for place in receipt["places"])
+    if not any(place["found"] or place["left"] for place in receipt["places"]):
+        click.echo(f"nobody was known as {':'.join(who)}: nothing was found", err=True)
     if as_json:
         click.echo(json.dumps(receipt, ensure_ascii=False))
     else:

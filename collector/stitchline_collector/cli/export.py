@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from .remote import Remote, asks_a_collector, identifier
+from .remote import Remote, asks_as_admin, identifier
 
 
 @click.command()
@@ -19,7 +19,7 @@ from .remote import Remote, asks_a_collector, identifier
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file, readable to you alone, instead of to standard output.",
 )
-@asks_a_collector
+@asks_as_admin
 def export(who: tuple[str, str], output: Path | None, url: str, key: str) -> None:
     """Print all there is of the person an identifier belongs to, a JSON object a line; needs a key of kind admin.
 
@@ -30,6 +30,8 @@ def export(who: tuple[str, str], output: Path | None, url: str, key: str) -> Non
       stitchline export user:42 --output ada.jsonl
     """
     body = Remote(url, key).read(("v1", "export", *who), {})
+    if not body:
+        raise click.ClickException(f"nobody is known as {':'.join(who)}: nothing was written")
     if output is None:
         sys.stdout.buffer.write(body)
         return

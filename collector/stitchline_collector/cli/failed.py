@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .remote import Remote, asks_a_collector
+from .remote import Remote, asks_a_collector, asks_as_admin
 
 _COLUMNS = ("received", "source", "path", "reason", "replayed")
 _LATEST = """
@@ -68,7 +68,7 @@ def list_failed(reason: str, limit: int, url: str, key: str, *, as_json: bool) -
     help="At most so many, oldest first.",
 )
 @_json
-@asks_a_collector
+@asks_as_admin
 def replay(reason: str, limit: int, url: str, key: str, *, as_json: bool) -> None:
     """Send rejected events through the collector again; needs a key of kind admin.
 

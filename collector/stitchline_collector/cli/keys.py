@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ..receive.key_file import KeyFile, KeyFileError, StoredKey
 from ..receive.keys import PAGE_ORIGIN, KeyKind
-from ..settings import SettingsError, load
+from ..settings import Settings, SettingsError, load
 
 _SENDS = ("write", "server")
 _columns = ("id", "kind", "source", "events/s", "origins", "created", "revoked")
@@ -22,7 +22,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _config = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The collector's TOML file, for its `data`.",
+    help="The collector's TOML file, for its `data` and how many keys it has.",
 )
 _data = click.option("--data", help="The collector's data folder.  [default: ./.stitchline]")
 
@@ -107,16 +107,19 @@ def create(
 @_config
 @_data
 def list_keys(config: Path | None, data: str | None, *, as_json: bool) -> None:
-    """Show the keys made here, revoked ones too, but for what makes them secret.
+    """Show the keys made here, revoked ones too, but for what makes them secret; those of the settings are only counted.
 
     \b
     Example:
       stitchline keys list --data /var/lib/stitchline --json
     """
+    settings = _settings(config, data)
     try:
-        found = _file(config, data).read() or ()
+        found = KeyFile(settings.data_path).read() or ()
     except (OSError, KeyFileError) as error:
         raise _unusable(error) from None
+    if settings.keys:
+        click.echo(f"{len(settings.keys)} more in the settings, which are changed there", err=True)
     if as_json:
         _print_json([_shown(key) for key in found])
         return
@@ -151,9 +154,13 @@ def revoke(key_id: str, config: Path | None, data: str | None) -> None:
 
 
 def _file(config: Path | None, data: str | None) -> KeyFile:
+    return KeyFile(_settings(config, data).data_path)
+
+
+def _settings(config: Path | None, data: str | None) -> Settings:
     try:
         # Where it listens does not matter here, and before the first key only loopback is allowed.
-        return KeyFile(load(config, given={"data": data, "host": "127.0.0.1"}).data_path)
+        return load(config, given={"data": data, "host": "127.0.0.1"})
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 

@@ -161,12 +161,21 @@ class Remote:
 
 
 def asks_a_collector(command: Command) -> Command:
-    """Give a command the options `--url` and `--key`."""
+    """Give a command the options `--url` and `--key`, for what a reader may ask."""
+    return _asking(command, "read or admin")
+
+
+def asks_as_admin(command: Command) -> Command:
+    """Give a command the options `--url` and `--key`, for what only an admin may do."""
+    return _asking(command, "admin")
+
+
+def _asking(command: Command, kinds: str) -> Command:
     options = (
         click.option("--url", envvar="STITCHLINE_URL", default=DEFAULT_URL, show_default=True, show_envvar=True,
                      help="The collector to ask."),
         click.option("--key", envvar="STITCHLINE_KEY", default="development", show_envvar=True,
-                     help="A key of kind read or admin; in development mode any will do."),
+                     help=f"A key of kind {kinds}; in development mode any will do."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

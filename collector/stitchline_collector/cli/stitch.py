@@ -10,8 +10,9 @@ import click
 
 from .. import migrate
 from ..engine import Engine, EngineBusy, EngineError
+from ..engine.address import parse
 from ..enrich.contacts import Contacts
-from ..settings import SettingsError, contact_keys, has_contact_keys, load
+from ..settings import Settings, SettingsError, contact_keys, has_contact_keys, load
 from ..stitch import Standby, Stitcher
 from .remote import Remote
 
@@ -54,6 +55,7 @@ def stitch(
         return
     try:
         settings = load(config, given=given)
+        _refuse_an_empty_place(settings)
         with Engine.open(settings.dsn) as engine:
             migrate.apply(engine)
             contacts = Contacts(contact_keys(settings)) if has_contact_keys(settings) else None
@@ -64,6 +66,16 @@ def stitch(
         ) from None
     except (SettingsError, EngineError, migrate.MigrationEdited, ValueError, Standby) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_an_empty_place(settings: Settings) -> None:
+    """Refuse to make an embedded database: it would be empty, and to decide nobody anew would look like success."""
+    folder = parse(settings.dsn).path
+    if folder is not None and not folder.exists():
+        raise SettingsError(
+            f"there is no embedded database at {folder}: name the collector's --config, --data or --clickhouse, "
+            "or let the running one do it, with --url and --key"
+        )
 
 
 def _stitch(stitcher: Stitcher, *, full: bool, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .remote import Remote, asks_a_collector, identifier
+from .remote import Remote, asks_as_admin, identifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,7 +20,7 @@ def takes_a_verdict(command: Command) -> Command:
         click.argument("b", callback=identifier),
         click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept, and `why` shows it."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object: what was recorded."),
-        asks_a_collector,
+        asks_as_admin,
     )
     for decorator in reversed(decorators):
         command = decorator(command)

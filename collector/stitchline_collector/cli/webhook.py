@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from .answer import show_rows
-from .remote import Remote, asks_a_collector
+from .remote import Remote, asks_a_collector, asks_as_admin
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -65,7 +65,7 @@ def list_(url: str, key: str, *, as_json: bool) -> None:
 @webhook.command()
 @click.argument("name")
 @_json
-@asks_a_collector
+@asks_as_admin
 def replay(name: str, url: str, key: str, *, as_json: bool) -> None:
     """Send the dead letters of a webhook again, under the same ids; needs a key of kind admin.
 

@@ -178,7 +178,7 @@ class Engine:
             return clickhouse_connect.get_client(interface="chdb", path=str(path), **common)
         except ImportError as error:
             raise QueryError(
-                "the embedded engine is not installed: pip install 'stitchline[embedded]'"
+                "the embedded engine is not installed: from a checkout, pip install '.[embedded]'"
             ) from error
         except clickhouse_connect.driver.exceptions.ProgrammingError as error:
             raise _cannot_open(path, error) from error

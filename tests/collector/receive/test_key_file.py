@@ -117,6 +117,18 @@ def test_neither_file_nor_list_tells_a_key(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
 
 
+def test_the_list_says_how_many_keys_stand_in_the_settings(tmp_path: Path) -> None:
+    made(tmp_path, "--kind", "read")
+    settings = tmp_path / "stitchline.toml"
+    settings.write_text('[[keys]]\nkey = "configured-1"\nsource = "app"\n')
+
+    listed = stitchline("keys", "list", "--json", "--config", str(settings), "--data", str(tmp_path))
+
+    assert [key["kind"] for key in json.loads(listed.stdout)] == ["read"]
+    assert listed.stderr == "1 more in the settings, which are changed there\n"
+    assert stitchline("keys", "list", "--data", str(tmp_path)).stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
