@@ -50,6 +50,7 @@ from .stitch import Errand, Progress, Standby, Stitcher
 from .suppression_exchange import Exchange
 from .warehouse import Warehouse
 
+_EXCHANGE_EVERY_S = 2.0
 log = Log(__name__)
 
 
@@ -85,7 +86,6 @@ class Collector:
             self._front.suppressions,
             self._intake.damaged,
         )
-        self._exchange = Exchange(self._front.suppressions)
         self._stopping = threading.Event()
         self._started = contextlib.AsyncExitStack()
         self._stitcher: Stitcher | None = None
@@ -206,6 +206,17 @@ class Collector:
             Mail(self._outbox, self._sender.forget, asyncio.get_running_loop()),
         )
         self._withdrawing = Withdrawing(self._erasing, self._between_rounds)
+        if not self._settings.is_embedded:
+            threading.Thread(target=self._keep_exchanging, name="exchange", daemon=True).start()
+
+    def _keep_exchanging(self) -> None:
+        """Tell other collectors who is taken again, and hear it, also while there is nothing to load."""
+        exchange = Exchange(self._front.suppressions)
+        while not self._stopping.wait(_EXCHANGE_EVERY_S):
+            # Whoever loads tells of a ClickHouse that is away.
+            with contextlib.suppress(EngineError), contextlib.closing(self._warehouse.session()) as session:
+                while not self._stopping.wait(_EXCHANGE_EVERY_S):
+                    exchange(session)
 
     def _behind(self) -> tuple[int, int]:
         """Rows on disk that are not in ClickHouse; rows that have left the disk so far."""
@@ -294,7 +305,6 @@ class Collector:
             try:
                 await asyncio.to_thread(self._intake.look)
                 self._sender.submit(await asyncio.to_thread(self._outbox.adopt))
-                await asyncio.to_thread(self._exchange_suppressions)
                 await asyncio.to_thread(self._erasing.resume)
                 if self._settings.erase_on_withdrawal:
                     self._withdrawing.look()
@@ -304,13 +314,6 @@ class Collector:
                     event="spool_not_looked_at",
                     error=error,
                 )
-
-    def _exchange_suppressions(self) -> None:
-        """Tell other collectors who is taken again, and hear it, also while there is nothing to load."""
-        if self._settings.is_embedded:
-            return
-        with contextlib.suppress(EngineError), contextlib.closing(self._warehouse.session()) as session:
-            self._exchange(session)
 
     async def _stop_looking(self, looking: asyncio.Task[None]) -> None:
         """Look until those who write for this process have ended, once more, and no more."""
