@@ -14,6 +14,7 @@ import hashlib
 import mmap
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -109,6 +110,7 @@ class Suppressions:
         self.path = data / NAME
         self._is_shared = is_shared
         self._heard: tuple[Erased, ...] = ()  # of others, not in the file yet
+        self._reading = threading.Lock()
         self._key = hashlib.sha256(b"suppression\0" + secret).digest()
         self._stored = stored
         self._others = others
@@ -257,21 +259,32 @@ class Suppressions:
             The version from which the next exchange has news; what they do not know.
         """
         version = self.version  # before the file is read: what is changed meanwhile is exchanged next time
-        self._heard = _others_only(set(), heard)
+        known: tuple[Erased, ...] = ()
         try:
-            known = self._erased()
-            if (merged := _merged(known, heard)) != known:
+            known = merged = self._erased()
+            if _merged(known, heard) != known:
                 with self._alone() as before:
                     merged = _merged(before, heard)
                     self._write(merged)
+            in_file = merged
         except (OSError, msgspec.DecodeError):
             # A full disk: loading makes room, so it goes on, sifted by what this process remembers until it can write it.
-            self._seen = version = -1
-            return version, []
-        self._heard = ()
+            version, merged, in_file = -1, _merged(known, heard), known
+        self._remember(in_file, heard)
         return version, [
             one for one in merged if one.id not in heard or (one.is_back and not heard[one.id].is_back)
         ]
+
+    def _remember(self, in_file: tuple[Erased, ...], heard: Mapping[str, Erased]) -> None:
+        """Have what was heard and is not in the file hold all the same."""
+        ids = {one.id for one in in_file}
+        with self._reading:
+            before = {one.id: one for one in self._heard}
+            late = {one.id: one for one in _others_only(ids, heard)} | before
+            back = {id_ for id_, one in heard.items() if one.is_back}
+            self._heard = tuple(one for one in late.values() if one.id not in ids | back)
+            if self._heard or before:
+                self._seen = -1
 
     def _without(self, erased: Iterable[Erased], gone: AbstractSet[str]) -> tuple[Erased, ...]:
         """Take some out, by their ids; that they are back stays until other data folders know."""
@@ -318,13 +331,21 @@ class Suppressions:
         return self._version
 
     def _read(self) -> None:
+        with self._reading:  # or a slow thread would put back what a quicker one has replaced
+            self._read_alone()
+
+    def _read_alone(self) -> None:
         try:
             version = self._version or self._map()
         except OSError:
             return
         seen = version[0]  # before the file is read: what is changed meanwhile is read again
+        hashes: AbstractSet[bytes] = frozenset()
+        withdrawn: dict[bytes, Erased] = {}
+        changed_at = 0.0
+        erased = self._heard
         try:
-            erased = self._erased()
+            erased = (*self._erased(), *erased)
         except (OSError, msgspec.DecodeError) as error:
             log.error(  # noqa: TRY400
                 "who is suppressed stays as it was: %(file)s: %(error)s",
@@ -332,14 +353,12 @@ class Suppressions:
                 file=self.path,
                 error=error,
             )
-            self._seen = seen
-            return
-        erased = (*erased, *self._heard)
-        self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes)
-        self._withdrawn = {
+            hashes, withdrawn, changed_at = self._hashes, self._withdrawn, self._changed_at
+        self._hashes = frozenset(bytes.fromhex(digest) for one in erased for digest in one.hashes) | hashes
+        self._withdrawn = withdrawn | {
             bytes.fromhex(digest): one for one in erased if one.withdrawn_at for digest in one.hashes
         }
-        self._changed_at = max((one.at.timestamp() for one in erased), default=0.0)
+        self._changed_at = max([changed_at, *(one.at.timestamp() for one in erased)])
         self._seen = seen
 
     def _erased(self) -> tuple[Erased, ...]:

@@ -120,15 +120,35 @@ def _heard_by_a_new_one(session: Session, tmp_path: Path) -> list[bool]:
     return [late.holds("user", name) for name in ("ada", "bob")]
 
 
-def test_on_a_full_disk_what_was_heard_holds_and_is_written_later(engine: Engine, tmp_path: Path) -> None:
+def test_on_a_full_disk_what_was_heard_holds_and_what_is_known_is_told(
+    engine: Engine, tmp_path: Path
+) -> None:
+    with closing(engine.session()) as session:
+        one, other = _folder(tmp_path / "one"), _folder(tmp_path / "other")
+        exchange = Exchange(other)
+        one.add("1", [("user", "ada")])
+        for each in (Exchange(one), exchange):
+            each(session)
+        one.add("2", [("user", "bob")])
+        Exchange(one)(session)
+        other.add("3", [("user", "eve")])
+        assert other.forget("user", "ada") > 0
+        with largest_file(0):
+            exchange(session)
+            assert [other.holds("user", name) for name in ("ada", "bob", "eve")] == [False, True, True]
+            assert not _folder(tmp_path / "other").holds("user", "bob")
+        Exchange(one)(session)
+        assert [one.holds("user", name) for name in ("ada", "bob", "eve")] == [False, True, True]
+        exchange(session)
+        assert _folder(tmp_path / "other").holds("user", "bob")
+
+
+def test_of_an_unreadable_file_what_others_know_holds(engine: Engine, tmp_path: Path) -> None:
     with closing(engine.session()) as session:
         one, other = _folder(tmp_path / "one"), _folder(tmp_path / "other")
         one.add("1", [("user", "ada")])
         Exchange(one)(session)
-        exchange = Exchange(other)
-        with largest_file(0):
-            exchange(session)
-            assert other.holds("user", "ada")
-            assert not _folder(tmp_path / "other").holds("user", "ada")
-        exchange(session)
-        assert _folder(tmp_path / "other").holds("user", "ada")
+        other.path.write_bytes(b"[{")
+        Exchange(other)(session)
+        assert other.holds("user", "ada")
+        assert other.path.read_bytes() == b"[{"

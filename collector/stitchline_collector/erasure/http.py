@@ -111,7 +111,7 @@ class ErasureRoutes:
                 return _on_replicas().response()
             except Standby as standby:
                 return elsewhere(standby).response()
-            except (EngineError, OSError) as error:
+            except (EngineError, OSError, msgspec.DecodeError) as error:
                 log.warning(
                     "nothing could be erased or read now: %(error)s", event="erasure_waits", error=error
                 )
