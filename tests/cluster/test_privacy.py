@@ -26,8 +26,7 @@ from stitchline_collector.stitch import Desk
 from stitchline_collector.suppression import Suppressions
 from tests.clickhouse_cluster import ClickHouseCluster
 from tests.cluster.test_people import devices_of_different_shards
-from tests.erasure.test_erasing import until
-from tests.erasure.town import Town, files_with
+from tests.erasure.town import Town, files_with, until
 from tests.processes import CollectorProcess
 from tests.stitch.stories import event, load, node
 from tests.system.ledger import metrics

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ask.test_corrections import cli
-from tests.erasure.test_erasing import until
-from tests.erasure.town import WITHIN_S, Town
+from tests.erasure.town import WITHIN_S, Town, until
 from tests.system.ledger import metrics
 from tests.system.senders import event
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections import Counter
 from http.client import HTTPException
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ask.test_corrections import KEYS, cli
-from tests.erasure.town import WITHIN_S, Town, files_with, let_lease_run_out
+from tests.erasure.town import Town, files_with, let_lease_run_out, until
 from tests.system.ledger import metrics
 from tests.system.senders import batch, event
 
@@ -208,10 +207,3 @@ def test_the_commands_print_a_receipt_and_write_a_file(
 def _ask_in_vain(town: Town) -> None:
     with contextlib.suppress(OSError, HTTPException):  # killed before it answered
         town.collector.request("DELETE", f"/v1/people/user/{town.ada}", timeout_s=300)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {WITHIN_S} s until: {what}"
-        time.sleep(0.01)

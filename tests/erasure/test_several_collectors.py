@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from stitchline_collector.engine import Engine, Session
 from stitchline_collector.suppression import Suppressions
 from stitchline_collector.suppression_exchange import Exchange
 from tests.collector.spool.full_disk import largest_file
-from tests.erasure.town import WITHIN_S, Town
+from tests.erasure.town import Town, until
 from tests.processes import CollectorProcess
 from tests.system.ledger import metrics, wait_until_loaded
 from tests.system.senders import event
@@ -33,13 +32,6 @@ def _stitches(collector: CollectorProcess) -> bool:
     return found["stitchline_stitch_standby"] == 0 and found["stitchline_ready"] == 1
 
 
-def _until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def test_who_was_erased_by_one_collector_comes_back_through_none_until_one_is_told(
     collector: Callable[..., CollectorProcess],
 ) -> None:
@@ -47,7 +39,7 @@ def test_who_was_erased_by_one_collector_comes_back_through_none_until_one_is_to
     town = Town(stitching)
     town.happen()
     other = collector(env=SAME_KEY)
-    _until(lambda: not _stitches(other), "the second stands by")
+    until(lambda: not _stitches(other), "the second stands by")
     status, _, answer = other.request("DELETE", f"/v1/people/user/{town.ada}")
     assert (status, "stitchline_stitch_standby 0" in json.loads(answer)["hint"]) == (409, True)
     assert other.request("POST", "/v1/identity/rebuild", b"")[0] == 409
@@ -77,7 +69,7 @@ def test_who_was_erased_by_one_collector_comes_back_through_none_until_one_is_to
         wait_until_loaded(stitching)
         return bool(other.sql("SELECT count() FROM events WHERE name = 'back'")[0][0])
 
-    _until(is_taken_again, "the other knows that she is back")
+    until(is_taken_again, "the other knows that she is back")
 
 
 def _folder(path: Path) -> Suppressions:

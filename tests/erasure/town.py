@@ -16,7 +16,7 @@ from tests.system.ledger import wait_until_loaded
 from tests.system.senders import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tests.processes import CollectorProcess
 
@@ -136,6 +136,14 @@ class Town:
         while rebuilds() == before:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {WITHIN_S} s until: {what}"
+        time.sleep(0.01)
 
 
 def files_with(folders: Iterable[Path], needles: Iterable[str]) -> list[str]:
