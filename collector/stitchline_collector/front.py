@@ -30,7 +30,7 @@ from .receive.rates import Accounts, AddressRates
 from .settings import Settings
 from .spool import Folder, Segment, Spool
 from .spool.writer import Seal
-from .suppression import Suppressions
+from .suppression.suppressions import Suppressions
 
 READ_KEYS_EVERY_S = 1.0
 log = Log(__name__)

@@ -21,7 +21,7 @@ from .receive import Accepted, Origin
 from .receive.refusals import too_many, unavailable, unreadable
 from .rows import FailedRow, Row, encode_lines, quote_bytes, uuid7
 from .spool import Spool, SpoolUnavailable
-from .suppression import Suppressions
+from .suppression.suppressions import Suppressions
 
 
 class Counts(Protocol):

@@ -47,7 +47,7 @@ from .segments import SegmentRoutes, segments_in
 from .serving import listen
 from .settings import Settings
 from .stitch import Errand, Progress, Standby, Stitcher
-from .suppression_exchange import Exchange
+from .suppression.exchange import Exchange
 from .warehouse import Warehouse
 
 _EXCHANGE_EVERY_S = 2.0

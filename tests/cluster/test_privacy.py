@@ -23,7 +23,7 @@ from stitchline_collector.erasure.places import PLACES
 from stitchline_collector.erasure.subject import Subject
 from stitchline_collector.erasure.withdrawing import hear
 from stitchline_collector.stitch import Desk
-from stitchline_collector.suppression import Suppressions
+from stitchline_collector.suppression.suppressions import Suppressions
 from tests.clickhouse_cluster import ClickHouseCluster
 from tests.cluster.test_people import devices_of_different_shards
 from tests.erasure.town import Town, files_with, until

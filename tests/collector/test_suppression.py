@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stitchline_collector.enrich.contacts import Contacts
-from stitchline_collector.suppression import NAME, SETTLED_S, Suppressions, named
+from stitchline_collector.suppression.named import named
+from stitchline_collector.suppression.suppressions import NAME, SETTLED_S, Suppressions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stitchline_collector.engine import Engine, Session
-from stitchline_collector.suppression import Suppressions
-from stitchline_collector.suppression_exchange import Exchange
+from stitchline_collector.suppression.exchange import Exchange
+from stitchline_collector.suppression.suppressions import Suppressions
 from tests.collector.spool.full_disk import largest_file
 from tests.erasure.town import Town, until
 from tests.processes import CollectorProcess

@@ -26,8 +26,8 @@ from ..load import Loader
 from ..logs import Log
 from ..stitch import Desk
 from ..stitch.lease import LEASE_MS
-from ..suppression import Suppressions
-from ..suppression_exchange import Exchange
+from ..suppression.exchange import Exchange
+from ..suppression.suppressions import Suppressions
 from .ground import Ground
 from .journal import Journal, Request
 from .mail import Mail

@@ -16,7 +16,7 @@ import msgspec
 from ..cluster import local
 from ..engine import EngineError, EngineUnavailable, Session, Shards
 from ..stitch.statements import array
-from ..suppression import named
+from ..suppression.named import named
 from .places import EVENTS_TABLE, FAILURES_TABLE, KEPT_TABLE, NODES_TABLE, PREFIX, WORKING, Place, tables
 from .subject import EVENTS, Subject
 

@@ -18,7 +18,7 @@ from ..logs import Log
 from ..receive.events import key_of
 from ..receive.refusals import Refusal, elsewhere, unavailable, unknown_key
 from ..stitch import Standby
-from ..suppression import Suppressions
+from ..suppression.suppressions import Suppressions
 from .erasing import Erasing, OnReplicas
 from .subject import SharedByMany
 

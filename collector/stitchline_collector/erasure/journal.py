@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..spool.folder import sync_directory
-from ..suppression import Withdrawn
+from ..suppression.suppressions import Withdrawn
 from .subject import Subject
 
 _OPEN, _DONE = ".open", ".json"

@@ -28,7 +28,7 @@ from ..migrate import run_everywhere
 from ..stitch import Desk, Standby
 from ..stitch.identifiers import DEVICE, is_identifier, rank
 from ..stitch.statements import LARGE, array
-from ..suppression import Withdrawn
+from ..suppression.suppressions import Withdrawn
 from .erasing import Erasing, long_lease
 from .journal import Request
 from .subject import SharedByMany, Subject, find, find_device, together

@@ -28,7 +28,7 @@ from msgspec import Raw
 from ..decode import Decoded, Limits, Rejected, Rejection, Unreadable, decode, mend_surrogates
 from ..enrich import Arrival, Enricher, lines
 from ..rows import FailedRow, encode_lines, quote_bytes
-from ..suppression import Suppressions
+from ..suppression.suppressions import Suppressions
 from ..wire import Envelope, Moment
 from .foreign import FORMS
 

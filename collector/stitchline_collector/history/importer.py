@@ -22,7 +22,7 @@ from ..enrich.contacts import Contacts
 from ..enrich.geo import GeoDatabase
 from ..enrich.privacy import Privacy
 from ..settings import Settings
-from ..suppression import Suppressions
+from ..suppression.suppressions import Suppressions
 from .batches import NATIVE, Batches
 from .bookmark import HEAD_BYTES, Bookmark
 from .file import FileImport

@@ -26,7 +26,7 @@ from ..load import Loader
 from ..settings import Settings
 from ..spool import Folder, Segment, Spool, SpoolFull, adopt
 from ..spool.writer import Seal
-from ..suppression import Suppressions
+from ..suppression.suppressions import Suppressions
 from ..warehouse import Warehouse
 
 SHARE = 2  # of max_spool_bytes, one part is the import's

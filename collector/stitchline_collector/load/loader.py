@@ -14,8 +14,8 @@ from ..engine import DataRejected, EngineError, Session
 from ..logs import Log
 from ..spool import CorruptSegment, Segment
 from ..spool.folder import recover_segment
-from ..suppression import Suppressions
-from ..suppression_exchange import Exchange
+from ..suppression.exchange import Exchange
+from ..suppression.suppressions import Suppressions
 from .insert import Loaded, Sift, insert_segment, insert_split, mark_split, restore
 
 log = Log(__name__)

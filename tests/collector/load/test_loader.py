@@ -13,7 +13,7 @@ from stitchline_collector.engine import Engine, EngineUnavailable, Session
 from stitchline_collector.load import Loader, insert
 from stitchline_collector.load.insert import mark_split
 from stitchline_collector.spool.frames import frame
-from stitchline_collector.suppression import Suppressions
+from stitchline_collector.suppression.suppressions import Suppressions
 
 from .segments import POISON, Gone, damaged, line, write
 

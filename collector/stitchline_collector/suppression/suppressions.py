@@ -13,25 +13,21 @@ import fcntl
 import hashlib
 import mmap
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from .enrich.privacy import ANALYTICS, CONSENT
-from .logs import Log
-from .rows import EVENT_COLUMNS, FAILED_COLUMNS, Row
-from .wire import Device
+from ..enrich.privacy import ANALYTICS, CONSENT
+from ..logs import Log
+from ..rows import Row
+from ..wire import Device
+from .named import SESSION, Pair, Stored, named, pairs_of, pairs_of_line, raw_of_line, session_value
 
 NAME = "suppressed.json"
-SESSION = (
-    "session"  # a session on a shared device, as if it were an identifier: its value is device and session
-)
 _ANY = "*"  # a value under whatever name, for what could not be decoded
 _DIGEST_BYTES = 16
 _NUMBER_BYTES = 8
@@ -40,11 +36,8 @@ SETTLED_S = 60.0
 _MOST_DEVICES = (
     100_000  # that withdrew by themselves; the oldest go: whoever has a public key can make such devices
 )
-_TELLING_LETTERS = 8  # a value that long stands for nobody else by chance
 
 log = Log(__name__)
-Stored = Callable[[str, str], str]
-Pair = tuple[str, str]
 
 
 class Erased(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,7 +88,7 @@ class Suppressions:
         secret: of the keyed hash; the oldest key of contacts, so that another newest one changes nothing.
         stored: an identifier's value as the tables hold it, from what an app sends; empty if it can be none.
         others: what a contact is under other keys: by that somebody may have been erased.
-        is_shared: other data folders have the same, see `suppression_exchange`.
+        is_shared: other data folders have the same, see `exchange`.
     """
 
     def __init__(
@@ -136,7 +129,7 @@ class Suppressions:
     def kept(self, rows: list[Row]) -> list[Row]:
         """The rows that tell of nobody suppressed; ask only when there is anybody."""
         known: dict[Pair, bool] = {}
-        return [row for row in rows if not self._is_told(_pairs(row), known)]
+        return [row for row in rows if not self._is_told(pairs_of(row), known)]
 
     def tells(self, raw: bytes) -> bool:
         """Whether something that could not be decoded names anybody suppressed; ask only when there is anybody."""
@@ -217,7 +210,7 @@ class Suppressions:
         for row in rows if self._withdrawn else []:
             if row.type == CONSENT and row.consent.get(ANALYTICS):
                 assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after this
-                for pair in _pairs(row) if by_server else [("device", row.tail.id)]:
+                for pair in pairs_of(row) if by_server else [("device", row.tail.id)]:
                     for one in map(self._withdrawn.get, self._digests(*pair)):
                         if one is not None and one.withdrawn_at and one.withdrawn_at < row.occurred_at:
                             back |= {one.id} if by_server or not one.by_server else set()
@@ -404,79 +397,3 @@ def _others_only(known: AbstractSet[str], heard: Mapping[str, Erased]) -> tuple[
     """Who is suppressed by others alone; from now on, for what was taken before is to be sifted too."""
     now = dt.datetime.now(dt.UTC)
     return tuple(replace(one, at=now) for one in heard.values() if not one.is_back and one.id not in known)
-
-
-def session_value(device_id: str, session_id: str) -> str:
-    """A session as a value."""
-    return f"{device_id}\0{session_id}"
-
-
-def _pairs(row: Row) -> Iterator[Pair]:
-    assert isinstance(row.tail, Device)  # noqa: S101 -- narrows the type; tails are encoded after this
-    yield from row.identifiers.items()
-    yield from row.linked.items()
-    if row.tail.id:
-        yield "device", row.tail.id
-        if row.session_id:
-            yield SESSION, session_value(row.tail.id, row.session_id)
-
-
-_columns = msgspec.json.Decoder(list[msgspec.Raw])
-_map_of = msgspec.json.Decoder(dict[str, str]).decode
-_text_of = msgspec.json.Decoder(str).decode
-_IDENTIFIERS, _LINKED, _SESSION, _DEVICE = (
-    EVENT_COLUMNS.index(name) for name in ("identifiers", "linked", "session_id", "device")
-)
-_RAW = FAILED_COLUMNS.index("raw")
-
-
-def pairs_of_line(line: bytes) -> list[Pair]:
-    """What one row of `events_raw`, as it lies in the spool, says of who it was."""
-    columns = _columns.decode(line)
-    device = msgspec.json.decode(columns[_DEVICE], type=Device).id
-    session = _text_of(columns[_SESSION])
-    pairs = [*_map_of(columns[_IDENTIFIERS]).items(), *_map_of(columns[_LINKED]).items()]
-    if device:
-        pairs.append(("device", device))
-        if session:
-            pairs.append((SESSION, session_value(device, session)))
-    return pairs
-
-
-def raw_of_line(line: bytes) -> bytes:
-    """What was rejected, out of a row of `failed_events_raw` as it lies in the spool."""
-    return bytes(_columns.decode(line)[_RAW]).replace(b'\\"', b'"')
-
-
-# In JSON, broken or whole, of whatever client: a name, and a text or a number behind it; or a text alone.
-_NAMED = re.compile(rb'"([^"\\\s]{1,64})"\s*:\s*(?:"([^"\\]{1,512})"|(-?\d{1,20})(?![\d.eE]))')
-_ALONE = re.compile(rb'"([^"\\]{8,512})"')
-# Under these a short value names somebody too.
-_NAMES = frozenset(
-    "user user_id userid uid anonymous anonymous_id anonymousid duid nuid nid device device_id deviceid distinct_id email "
-    "phone external_id".split()
-)
-_HASHED = re.compile(r"[0-9a-f]{64}")
-
-
-def named(raw: bytes, stored: Stored) -> Iterator[str]:
-    """The values in a body of any kind that may be somebody's identifier, as they are stored.
-
-    Args:
-        raw: JSON of whatever client, whole or broken.
-        stored: gives contacts as they are stored.
-    """
-    found: dict[str, Any] = {}
-    for name, text, number in _NAMED.findall(raw):
-        key = name.decode(errors="replace").lower().lstrip("$")
-        value = (text or number).decode(errors="replace")
-        if len(value) >= _TELLING_LETTERS or key in _NAMES:
-            found[value] = key
-    for text in _ALONE.findall(raw):
-        found.setdefault(text.decode(errors="replace"), "")
-    for value, key in found.items():
-        yield value
-        if "@" in value or _HASHED.fullmatch(value.lower()):
-            yield stored("email", value)
-        if key == "phone" or value.startswith(("+", "00")):
-            yield stored("phone", value)

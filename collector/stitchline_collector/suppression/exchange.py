@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from .engine import Session
-from .suppression import Erased, Suppressions
+from ..engine import Session
+from .suppressions import Erased, Suppressions
 
 _LOOK = "SELECT count(), max(changed_at) FROM suppressions"
 # Also what another server wrote a little earlier and that came later.
