@@ -25,6 +25,7 @@ from .activate.sender import Sender
 from .activate.webhooks import check
 from .ask import Asking
 from .ask.sql_port import SqlPort
+from .contact_keys import claim
 from .corrections import Corrections
 from .engine import Engine, EngineError, EngineUnavailable, ReadLimits
 from .erasure.erasing import Erasing
@@ -178,7 +179,12 @@ class Collector:
         return await self._asking.readers.ask(lambda reader: agrees(reader, message.node, message.purpose))
 
     def _prepare(self, engine: Engine) -> None:
-        """Make of the tables what these settings want."""
+        """Make of the tables what these settings want.
+
+        Raises:
+            OtherContactKey: they belong to another key of contacts.
+        """
+        claim(engine, self._front.contacts)
         (feed if self._settings.webhooks else starve)(engine)
         hear(engine, wanted=self._settings.erase_on_withdrawal)
         for number in range(engine.shards):

@@ -53,6 +53,26 @@ def test_clickhouse_takes_connections_and_does_not_answer(server: ClickHouseServ
     assert collector.sql("SELECT name FROM events") == [["early"]]
 
 
+def test_clickhouse_comes_back_and_belongs_to_another_contact_key(
+    server: ClickHouseServer, start: Start, tmp_path: Path
+) -> None:
+    first = CollectorProcess(tmp_path / "first", server.dsn()).start()
+    first.kill()
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        collector = start(server.dsn())
+        assert collector.send(event(name="early"))["accepted"] == 1
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    until(lambda: "under another key" in collector.log(), "the collector says so")
+    collector.kill()
+
+    (collector.data / "contact.key").write_bytes((first.data / "contact.key").read_bytes())
+    collector.start()
+    wait_until_loaded(collector)
+    assert collector.sql("SELECT name FROM events") == [["early"]]
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [({"max_memory_usage": "1"}, "memory_limit_exceeded"), ({"readonly": "1"}, "readonly")],

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from .. import migrate
+from ..contact_keys import claim
 from ..engine import Engine, EngineBusy, EngineError
 from ..engine.address import parse
 from ..enrich.contacts import Contacts
@@ -59,6 +60,8 @@ def stitch(
         with Engine.open(settings.dsn) as engine:
             migrate.apply(engine)
             contacts = Contacts(contact_keys(settings)) if has_contact_keys(settings) else None
+            if contacts is not None:
+                claim(engine, contacts)
             _stitch(Stitcher(engine, settings.identity, contacts=contacts), full=full, as_json=as_json)
     except EngineBusy as error:
         raise click.ClickException(

@@ -37,6 +37,7 @@ _MOST_OLDER = (
     100_000  # contacts, more than a batch holds; 250 bytes each, and only where there are several keys
 )
 _BLOCK_BYTES = 64
+_MARK = "stitchline contact key"  # no address and no hash of one
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -68,11 +69,16 @@ class Contacts:
     Args:
         keys: The secret of the keyed hash, or several, the newest first. The same on every collector, or one address becomes several.
         region: Two-letter country for phone numbers without a country code; without it they are not identifiers.
+
+    Attributes:
+        generation: how many keys there are.
+        marks: by which each can be known again, the oldest first.
     """
 
     def __init__(self, keys: bytes | Sequence[bytes], region: str = "") -> None:
         self._steps = [_Step(key) for key in reversed([keys] if isinstance(keys, bytes) else keys)]
         self.generation = len(self._steps)
+        self.marks = tuple(step(_MARK) for step in self._steps)
         self._older: dict[str, tuple[str, ...]] = {}
         self._region = region or None
 

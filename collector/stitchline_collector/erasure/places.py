@@ -177,6 +177,7 @@ IMPERSONAL = {
     "identity_candidate_levels": "how often features are seen, of all devices together",
     "identity_candidate_patterns": "the same",
     "identity_candidate_models": "the same",
+    "contact_keys": "by what the keys of contacts are known again",
     "contact_generations": "how often the key of contacts was changed",
     "suppressions": "keyed hashes of who was erased, so that they stay so",
     "journey_definitions": "the text of journey.toml",

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import settings as settings_module
+from ..contact_keys import claim
 from ..decode import Limits
 from ..engine.address import parse
 from ..enrich import Enricher
@@ -73,7 +74,7 @@ class Importer:
         suppressions = Suppressions(
             settings.data_path, keys[-1], contacts.stored, contacts.others, is_shared=not settings.is_embedded
         )
-        self.outlet = Outlet(settings, suppressions)
+        self.outlet = Outlet(settings, suppressions, lambda engine: claim(engine, contacts))
         enricher = Enricher(contacts, Privacy(required=settings.require_consent), GeoDatabase())
         limits = Limits(settings.max_batch_events, settings.max_event_bytes, settings.max_json_depth)
         self._batches = Batches(enricher, limits, source, form, suppressions)

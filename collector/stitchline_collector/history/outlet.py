@@ -17,10 +17,10 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..engine import EngineBusy, ReadLimits
+from ..engine import Engine, EngineBusy, ReadLimits
 from ..intake import MAY_BE_ON_ITS_WAY
 from ..load import Loader
 from ..settings import Settings
@@ -48,13 +48,19 @@ class Outlet:
     Args:
         settings: The collector's.
         suppressions: Who was erased; None is nobody.
+        also: What to do once ClickHouse is open, before anything is loaded.
     """
 
-    def __init__(self, settings: Settings, suppressions: Suppressions | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        suppressions: Suppressions | None = None,
+        also: Callable[[Engine], None] = lambda _: None,
+    ) -> None:
         self._path = settings.data_path / "spool"
         self._seal = Seal(settings.seal_age_s, settings.seal_rows, settings.seal_bytes)
         self._share_bytes = max(1, settings.max_spool_bytes // SHARE)
-        self._warehouse = Warehouse(settings.dsn, ReadLimits())
+        self._warehouse = Warehouse(settings.dsn, ReadLimits(), also=also)
         self._loaders = [
             Loader(self._warehouse.session, self._on_gone, suppressions=suppressions)
             for _ in range(_loaders())
