@@ -24,6 +24,7 @@ from tests.clickhouse_server import free_port
 _READY_WITHIN_S = 60
 _END_WITHIN_S = 60
 KEY = "test-key"
+SAME_KEY = {"STITCHLINE_CONTACT_KEY": "ab" * 32}  # of contacts, as collectors of one database have it
 
 
 def processes(collector: CollectorProcess) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stitchline_collector import migrate
 from stitchline_collector.engine import Engine
 from stitchline_collector.sql_files import files
-from tests.processes import CollectorProcess
+from tests.processes import SAME_KEY, CollectorProcess
 from tests.system.ledger import metrics, wait_until_loaded
 from tests.system.senders import Crowd
 
@@ -38,9 +38,9 @@ def _is_standby(collector: CollectorProcess) -> bool:
 def test_one_of_two_stitches_and_when_it_is_killed_the_other_takes_over_and_nothing_is_lost(
     collector: Callable[..., CollectorProcess],
 ) -> None:
-    first = collector()
+    first = collector(env=SAME_KEY)
     _wait_for(lambda: not _is_standby(first), "the first stitches")
-    second = collector()
+    second = collector(env=SAME_KEY)
     _wait_for(lambda: _is_standby(second), "the second stands by")
     assert not _is_standby(first)
     with Crowd(first.port, 1, 2) as one, Crowd(second.port, 2, 2) as other:

@@ -14,11 +14,9 @@ from stitchline_collector.suppression.exchange import Exchange
 from stitchline_collector.suppression.suppressions import Suppressions
 from tests.collector.spool.full_disk import largest_file
 from tests.erasure.town import Town, until
-from tests.processes import CollectorProcess
+from tests.processes import SAME_KEY, CollectorProcess
 from tests.system.ledger import metrics, wait_until_loaded
 from tests.system.senders import event
-
-SAME_KEY = {"STITCHLINE_CONTACT_KEY": "ab" * 32}
 
 
 @pytest.fixture(params=["server", "cluster"])
