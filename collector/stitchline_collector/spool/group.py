@@ -59,13 +59,25 @@ def lives(spool: Path, group: int) -> bool:
 
 
 def mark(lock: int, group: int) -> None:
-    """Say in the lock file of a folder whose it is, and make room in it for the counts of its process."""
-    # Written, not only made longer: a page without a place on a full disk would kill who counts there.
-    os.pwrite(lock, _NUMBER.pack(group) + bytes(LOCK_BYTES - _NUMBER.size), 0)
+    """Say in the lock file of a folder whose it is, and make room in it for the counts of its process.
+
+    Raises:
+        OSError: the disk does not take it; the folder is nobody's.
+    """
+    # Written, not only made longer: a page without a place on a full disk would kill who counts there. Nearly full, it takes a
+    # part and says so by the number of bytes alone; so the group comes last.
+    written = 0
+    while written < LOCK_BYTES:
+        written += os.pwrite(lock, bytes(LOCK_BYTES - written), written)
+    os.pwrite(lock, _NUMBER.pack(group), 0)
 
 
 def take(lock: Path, group: int) -> None:
-    """Make a group the owner of a folder that another left; what was counted there is forgotten."""
+    """Make a group the owner of a folder that another left; what was counted there is forgotten.
+
+    Raises:
+        OSError: as `mark`.
+    """
     with lock.open("r+b") as file:
         mark(file.fileno(), group)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stitchline_collector.spool import adopt
+from stitchline_collector.spool import Folder, adopt
 from stitchline_collector.spool.folder import LOCK, sealed_segments
 from stitchline_collector.spool.frames import frame
-from stitchline_collector.spool.group import ALONE, group_of, lives, others_live
+from stitchline_collector.spool.group import ALONE, LOCK_BYTES, group_of, lives, others_live, take
+from tests.collector.spool.full_disk import largest_file
 
 # A process that holds a group, and another of the group that has died and left a segment and an open one.
 _GROUP = """
@@ -83,3 +84,19 @@ def test_a_group_adopts_what_its_dead_left_but_for_what_is_on_its_way(
     assert [(segment.rows, segment.table) for segment in segments] == [(1, "events")]
     assert sealed_segments(path, {sealed.token, segments[0].token}) == []
     assert sealed.path.read_bytes() == frame(b"[1]\n[2]\n")
+
+
+def test_a_disk_with_room_for_a_part_of_the_lock_has_no_folder_of_the_group(tmp_path: Path) -> None:
+    with largest_file(LOCK_BYTES // 2), pytest.raises(OSError, match="too large"):
+        Folder.create(tmp_path, 7)
+    assert list(tmp_path.iterdir()) == []
+
+    alone = Folder.create(tmp_path)
+    with largest_file(LOCK_BYTES // 2), pytest.raises(OSError, match="too large"):
+        take(alone.path / LOCK, 7)
+    assert group_of(alone.path / LOCK) == ALONE
+
+    take(alone.path / LOCK, 7)
+    assert group_of(alone.path / LOCK) == 7
+    assert (alone.path / LOCK).stat().st_size == LOCK_BYTES
+    alone.release()
