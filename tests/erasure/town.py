@@ -143,7 +143,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not holds():
         assert time.monotonic() < deadline, f"waited {WITHIN_S} s until: {what}"
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 def files_with(folders: Iterable[Path], needles: Iterable[str]) -> list[str]:

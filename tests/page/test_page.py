@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
-from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY, asked, sql_until
+from tests.page.visitor import HOSTILE, PATIENCE_MS, READ_KEY, asked
 from tests.processes import KEY
 
 if TYPE_CHECKING:
@@ -31,22 +31,19 @@ def touch(name: str, device: str, user: str = "", **more: Any) -> dict[str, Any]
 
 
 def is_one_person(service: CollectorProcess, user: str, events: int) -> None:
-    """Wait until all events of a user are found by the user's name."""
-    sql_until(
-        service,
-        "SELECT toUInt8(count()) FROM person_events WHERE person_id IN"
-        f" (SELECT person_id FROM identifiers WHERE namespace = 'user' AND value = '{user.replace(chr(39), chr(39) * 2)}')"
-        " OR identifiers['user'] = '" + user.replace("'", "''") + "'",
-        [[events]],
-    )
+    """Wait until the user is found by name, with all their events."""
+    _finds(service, f"/v1/journey/user/{quote(user, safe='')}", "events", events)
 
 
 def has_evidence(service: CollectorProcess, user: str, edges: int) -> None:
     """Wait until the evidence of a user is written down, which is a moment after the events are found."""
-    path = f"/v1/identity/evidence/user/{quote(user, safe='')}"
+    _finds(service, f"/v1/identity/evidence/user/{quote(user, safe='')}", "edges", edges)
+
+
+def _finds(service: CollectorProcess, path: str, what: str, wanted: int) -> None:
     deadline = time.monotonic() + PATIENCE_MS / 1000
-    while len(json.loads(asked(service, "GET", path, missing=b'{"edges": []}'))["edges"]) < edges:
-        assert time.monotonic() < deadline, f"no {edges} edges of {user}"
+    while (found := len(json.loads(asked(service, "GET", path, missing=b"{}")).get(what, []))) < wanted:
+        assert time.monotonic() < deadline, f"{path} has {found} {what}, not {wanted}"
         time.sleep(0.05)
 
 
