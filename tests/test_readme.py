@@ -22,6 +22,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.clickhouse_server import ClickHouseServer, free_port
+from tests.processes import SAME_KEY
 
 ROOT = Path(__file__).parents[1]
 WITHIN_S = 60
@@ -55,6 +56,7 @@ class Reader:
             "STITCHLINE_PORT": str(self.port),
             "STITCHLINE_URL": f"http://127.0.0.1:{self.port}",
             "STITCHLINE_CLICKHOUSE": clickhouse,
+            **SAME_KEY,  # so the two collectors of the page have one database here
             "XDG_STATE_HOME": str(folder / "state"),
         }
 
