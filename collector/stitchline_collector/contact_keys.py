@@ -29,20 +29,21 @@ def claim(engine: Engine, contacts: Contacts) -> None:
     """
     with closing(engine.session(shard=0)) as session:
         known = _known(session, contacts)
-        news = [one for one in enumerate(contacts.marks, 1) if one[0] not in known]
-        for generation, mark in news:
-            session.command(
-                "INSERT INTO contact_keys (generation, mark) VALUES ({generation:UInt16}, {mark:String})",
-                {"generation": generation, "mark": mark},
-            )
-        if news:
-            _known(session, contacts)  # another collector may have come first
+        for generation, mark in enumerate(contacts.marks, 1):
+            if generation not in known:
+                session.command(
+                    "INSERT INTO contact_keys (generation, mark) VALUES ({generation:UInt16}, {mark:String})",
+                    {"generation": generation, "mark": mark},
+                )
+                known = _known(session, contacts)  # another collector may have come first
 
 
 def _known(session: Session, contacts: Contacts) -> dict[int, str]:
     """The marks by generation, after they were compared."""
     known: dict[int, str] = dict(
-        session.query("SELECT generation, argMin(mark, first_seen_at) FROM contact_keys GROUP BY generation")
+        session.query(
+            "SELECT generation, argMin(mark, (first_seen_at, mark)) FROM contact_keys GROUP BY generation"
+        )
     )
     for generation, mark in enumerate(contacts.marks, 1):
         if known.get(generation, mark) != mark:
