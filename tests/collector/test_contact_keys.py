@@ -46,14 +46,6 @@ def test_only_keys_that_stand_on_those_before_are_taken(engine: Engine) -> None:
     assert found == list(enumerate(_contacts(C, B, A).marks, 1))
 
 
-def test_a_mark_is_no_stored_contact() -> None:
-    contacts = _contacts(A)
-    assert contacts.marks[0] != _contacts(B).marks[0]
-    assert contacts.marks[0] not in {
-        contacts.stored("email", text) for text in ("stitchline contact key", "a@b.de")
-    }
-
-
 def test_a_collector_with_another_key_does_not_start_and_says_why(
     collector: Callable[..., CollectorProcess],
 ) -> None:
